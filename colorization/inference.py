@@ -1,0 +1,170 @@
+"""Colouring an image: its own L at full size, and ab from a network that sees it smaller.
+
+    colorizer = Colorizer("plain", weights="plain.caffemodel")
+    coloured = colorizer(rgb)
+
+The steps (thesis, section 5.2) are methods, so that a batch may read, compute and write at once:
+`lightness` and `shrink` before the network, `predict` the network itself, `join` after it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+
+import cv2
+import numpy as np
+
+from colorization.array_namespace import Array, array_namespace, asarray_like
+from colorization.colour import Lab_to_sRGB, sRGB_to_Lab
+from colorization.histogram import decode
+from colorization.network import Network, NetworkError, network_path, network_weights
+from colorization.upsampling import upsample
+
+__all__ = ["DECODERS", "Colorizer", "join", "lightness", "network_path", "shrink"]
+
+DECODERS = ("expectation", "annealed_mean", "mode", "sample")
+WORKING_SIZE = (224, 224)  # rows, columns: what the networks are trained on
+PIXELS_AT_ONCE = 2**20  # colours are converted in bands of so many pixels, which bounds the memory
+
+
+class Colorizer:
+    """Colours images with one network.
+
+    `network` and `weights` as in `network_path` and `network_weights`; `gpu` a device number or
+    None; `size` (H, W) of what the network sees, or None for each image's own size; `decoder` one
+    of DECODERS, of which `annealed_mean` takes `temperature` and `sample` takes `seed`.
+    NetworkError if the network, its weights or the device cannot be used, or if the decoder needs
+    a histogram and the network has none.
+    """
+
+    def __init__(
+        self,
+        network: str | os.PathLike = "plain",
+        weights: str | os.PathLike | None = None,
+        *,
+        gpu: int | None = None,
+        precision: str = "fp32",
+        size: tuple[int, int] | None = WORKING_SIZE,
+        decoder: str = "expectation",
+        temperature: float = 0.38,
+        seed: int = 0,
+    ):
+        if decoder not in DECODERS:
+            raise ValueError(f'decoder: expected one of {", ".join(DECODERS)}, got "{decoder}"')
+        deploy = network_path(network)
+        self.network = Network(deploy, weights or network_weights(deploy), gpu, precision)
+        if decoder != "expectation" and "prob" not in self.network.outputs:
+            raise NetworkError(
+                f"{deploy}: the network predicts ab without a histogram, "
+                f"from which {decoder} could choose; only expectation works"
+            )
+        self.size = size
+        self.decoder, self.temperature, self.seed = decoder, temperature, seed
+        self._largest_batch: int | None = None  # what fits into memory, once that is known
+
+    def __call__(self, rgb: np.ndarray) -> np.ndarray:
+        """Return the image (H, W, 3), uint8 or uint16, coloured from its own L."""
+        L = lightness(rgb)
+        seen = self.shrink(L)
+        return join(L, self.predict([seen])[0], seen.shape, rgb.dtype)
+
+    def shrink(self, L: np.ndarray) -> np.ndarray:
+        """Return L (H, W) at the size that the network sees."""
+        return shrink(L, self.size or L.shape)
+
+    def predict(self, seen: Sequence[np.ndarray]) -> list[Array]:
+        """Return ab (2, h, w) for each of a batch of L, all of one shape (H, W).
+
+        Where the batch does not fit into memory, it is halved as often as needed, and later batches
+        start from what fitted; MemoryError when not even one image fits.
+        """
+        results: list[Array] = []
+        while len(results) < len(seen):
+            rest = seen[len(results) :][: self._largest_batch]
+            if (ab := self._try(rest)) is not None:
+                results.extend(ab)
+            elif len(rest) == 1:
+                H, W = rest[0].shape
+                raise MemoryError(f"no memory for the network at {W}x{H}: use a smaller size")
+            else:
+                self._largest_batch = len(rest) // 2
+        return results
+
+    def _try(self, seen: Sequence[np.ndarray]) -> Array | None:
+        """Return ab (N, 2, h, w), or None if memory runs out."""
+        try:
+            return self._ab(np.stack(seen)[:, None])
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+        return None
+
+    def _ab(self, L: np.ndarray) -> Array:
+        if self.decoder == "expectation":
+            return self.network(L, "ab")
+        histograms = self.network(L, "prob")
+        # One by one, so that an image's sample does not depend on the batch that it is in.
+        decoded = [
+            decode(histograms[i : i + 1], self.decoder, self.temperature, self.seed)
+            for i in range(len(L))
+        ]
+        return array_namespace(histograms).concatenate(decoded)
+
+
+def lightness(rgb: np.ndarray) -> np.ndarray:
+    """Return L (H, W), float32, 0..100, of sRGB (H, W, 3), uint8 or uint16."""
+    H, W, _ = rgb.shape
+    L = np.empty((H, W), np.float32)
+    for rows in _bands(H, W):
+        sRGB = rgb[rows].astype(np.float32) / np.iinfo(rgb.dtype).max
+        L[rows] = sRGB_to_Lab(sRGB)[:, :, 0]
+    return L
+
+
+def shrink(L: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return L (H, W) at another size (H, W): mean over areas, or linear along axes that grow."""
+    smaller = (min(size[0], L.shape[0]), min(size[1], L.shape[1]))
+    for (H, W), method in ((smaller, cv2.INTER_AREA), (size, cv2.INTER_LINEAR)):
+        if L.shape != (H, W):
+            L = cv2.resize(L, (W, H), interpolation=method)
+    return L
+
+
+def join(L: np.ndarray, ab: Array, seen: tuple[int, int], dtype: type = np.uint8) -> np.ndarray:
+    """Return RGB (H, W, 3) of the full L (H, W) and a small ab (2, h, w).
+
+    `dtype` is uint8 or uint16; `seen` is the size (H, W) at which the network saw L. ab is
+    interpolated (`upsample`); L stays as it is, but for colours that RGB does not have, which are
+    clipped. Computed where ab lies.
+    """
+    H, W = L.shape
+    top = np.iinfo(dtype).max
+    rgb = np.empty((H, W, 3), dtype)
+    for rows in _bands(H, W):
+        plane = asarray_like(L[rows], ab)[None]
+        band = upsample(ab, (H, W), seen, rows=rows)
+        Lab = array_namespace(ab).concatenate((plane, band))
+        rgb[rows] = _integers(Lab_to_sRGB(Lab, axis=0) * top + 0.5, dtype)
+    return rgb
+
+
+def _bands(H: int, W: int) -> Iterator[slice]:
+    step = max(1, PIXELS_AT_ONCE // W)
+    return (slice(start, min(start + step, H)) for start in range(0, H, step))
+
+
+def _integers(values: Array, dtype: type) -> np.ndarray:
+    """Return values (3, H, W), cut to integers, as (H, W, 3) in numpy."""
+    if not isinstance(values, np.ndarray):
+        values = values.int().cpu().numpy()
+    return values.transpose(1, 2, 0).astype(dtype)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Tell torch's and numpy's errors of missing memory from others."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "can't allocate memory" in str(error)
+    )

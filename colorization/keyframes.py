@@ -1,0 +1,206 @@
+"""Training a network on a few frames of a film that a person has coloured."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from colorization.dataset import prior, resized, write_lmdb
+from colorization.images import ImageError, read_image
+from colorization.network import network_path
+from colorization.rebalancing import save_prior
+
+_ITERATION = re.compile(r"\] Iteration (\d+).*, loss = (\S+)")
+_LEARNING_RATE_DROP = 0.75  # share of the iterations after which the rate is multiplied by gamma
+
+
+class TrainingError(Exception):
+    """Training could not be done; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained on keyframes."""
+
+    network: str = "plain_quarter"
+    iterations: int = 400
+    batch: int = 8
+    precision: str = "bf16"
+    seed: int = 1
+
+
+def frame_number(path: Path) -> int:
+    """Return the number of the frame, from 0, that a file shows: the last digits of its name."""
+    digits = re.findall(r"\d+", path.stem)
+    if not digits:
+        raise ImageError(f"{path}: the name has no frame number, expected one like frame_0012.png")
+    return int(digits[-1])
+
+
+def read_keyframes(paths: Iterable[Path]) -> dict[int, np.ndarray]:
+    """Return frame number -> RGB image (256, 256, 3), uint8, by ascending number."""
+    keyframes: dict[int, np.ndarray] = {}
+    for path in paths:
+        number = frame_number(path)
+        if number in keyframes:
+            raise ImageError(f"{path}: frame {number} is given twice")
+        image = read_image(path)
+        keyframes[number] = resized(_eight_bit_rgb(image.rgb))
+    return dict(sorted(keyframes.items()))
+
+
+def _eight_bit_rgb(image: np.ndarray) -> np.ndarray:
+    return image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
+
+
+def train(
+    keyframes: dict[int, np.ndarray], work: Path, recipe: Recipe, gpu: int | None = None
+) -> Path:
+    """Train `recipe.network` with `caffe train` and return the .caffemodel.
+
+    Everything is kept in the folder `work`: data set, prior, prototxts, log and snapshots. Training
+    that was interrupted goes on from its last snapshot; where it is done for the same keyframes and
+    recipe, it is not done again.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    model = work / f"model_iter_{recipe.iterations}.caffemodel"
+    identity = _identity(keyframes, recipe)
+    stamp = work / "recipe.json"
+    if not stamp.is_file() or stamp.read_text() != identity:
+        for old in work.glob("model_iter_*"):
+            old.unlink()
+        stamp.write_text(identity)
+    if not model.is_file():
+        _write_data(keyframes, work)
+        _write_prototxts(work, recipe, gpu)
+        _caffe_train(work, recipe, gpu)
+    if not model.is_file():
+        raise TrainingError(f"{work}: training was interrupted; the same command goes on with it")
+    return model
+
+
+def _identity(keyframes: dict[int, np.ndarray], recipe: Recipe) -> str:
+    """What a model in the work folder was made from."""
+    digest = hashlib.sha256()
+    for number, image in keyframes.items():
+        digest.update(number.to_bytes(8, "little") + image.tobytes())
+    return json.dumps({**asdict(recipe), "keyframes": digest.hexdigest()})
+
+
+def _write_data(keyframes: dict[int, np.ndarray], work: Path) -> None:
+    write_lmdb(work / "train_lmdb", ((f"frame_{n}", image) for n, image in keyframes.items()))
+    save_prior(work / "train_priors.npy", prior(keyframes.values()))
+
+
+def _write_prototxts(work: Path, recipe: Recipe, gpu: int | None) -> None:
+    """The network's own train net and solver, on the data of `work`."""
+    from caffe.proto import caffe_pb2
+    from google.protobuf import text_format
+
+    net = _read(network_path(recipe.network, "train.prototxt"), caffe_pb2.NetParameter())
+    kept = [layer for layer in net.layer if not _is_test_only(layer, caffe_pb2.TEST)]
+    del net.layer[:]
+    net.layer.extend(kept)
+    for layer in net.layer:
+        if layer.type == "Data":
+            layer.data_param.source = "train_lmdb"
+            layer.data_param.batch_size = recipe.batch
+        elif layer.python_param.layer == "ClassRebalance":
+            options = json.loads(layer.python_param.param_str)
+            layer.python_param.param_str = json.dumps({**options, "prior": "train_priors.npy"})
+    solver = _read(network_path(recipe.network, "solver.prototxt"), caffe_pb2.SolverParameter())
+    solver.net = "train.prototxt"
+    solver.max_iter = recipe.iterations
+    solver.iter_size = 1
+    solver.stepsize = max(1, int(recipe.iterations * _LEARNING_RATE_DROP))
+    solver.display = 10
+    solver.snapshot = 100
+    solver.snapshot_prefix = "model"
+    solver.random_seed = recipe.seed
+    solver.solver_mode = solver.CPU if gpu is None else solver.GPU
+    for field in ("test_iter", "test_interval"):
+        solver.ClearField(field)
+    (work / "train.prototxt").write_text(text_format.MessageToString(net))
+    (work / "solver.prototxt").write_text(text_format.MessageToString(solver))
+
+
+def _read(path: Path, message):
+    from google.protobuf import text_format
+
+    return text_format.Parse(path.read_text(), message)
+
+
+def _is_test_only(layer, test: int) -> bool:
+    return bool(layer.include) and all(rule.phase == test for rule in layer.include)
+
+
+def caffe_command() -> list[str]:
+    """The `caffe` program that belongs to the `caffe` module in use."""
+    return [sys.executable, "-m", "caffe"] if find_spec("caffe.cli") else ["caffe"]
+
+
+def _caffe_train(work: Path, recipe: Recipe, gpu: int | None) -> None:
+    """Run `caffe train` in `work`, its log in train.log, with a progress bar."""
+    command = [*caffe_command(), "train", "-solver", "solver.prototxt"]
+    if gpu is not None:
+        command += ["-gpu", str(gpu)]
+    if find_spec("caffe.cli"):
+        command += ["-precision", recipe.precision]
+    states = sorted(work.glob("model_iter_*.solverstate"), key=frame_number)
+    if states:
+        command += ["-snapshot", states[-1].name]
+    with open(work / "train.log", "a" if states else "w") as log:
+        process = subprocess.Popen(command, cwd=work, stderr=subprocess.PIPE, text=True)
+        try:
+            last = _follow(process.stderr, log, recipe.iterations)
+            code = process.wait()
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)  # to a process that may have got it already
+            process.wait()
+            raise
+    if code:
+        raise TrainingError(f"{work / 'train.log'}: caffe train failed: {last}")
+
+
+def _follow(lines: Iterable[str], log, iterations: int) -> str:
+    """Copy the log, show its progress and return its last line."""
+    last = ""
+    with tqdm(total=iterations, desc="training", unit="iteration", disable=None) as bar:
+        for line in lines:
+            log.write(line)
+            last = line.strip() or last
+            if found := _ITERATION.search(line):
+                bar.update(int(found[1]) - bar.n)
+                bar.set_postfix_str(f"loss {found[2]}")
+        bar.update(iterations - bar.n)
+    return last
+
+
+def losses(log: Path) -> list[tuple[int, float]]:
+    """Return (iteration, smoothed loss) as Caffe's log tells them."""
+    return [(int(n), float(loss)) for n, loss in _ITERATION.findall(log.read_text())]
+
+
+def keyframe_files(arguments: Sequence[str | os.PathLike]) -> list[Path]:
+    """Return the image files of a list of files and folders."""
+    files: list[Path] = []
+    for path in map(Path, arguments):
+        if path.is_dir():
+            files += sorted(p for p in path.iterdir() if re.fullmatch(r"\..*|.*\.(txt|md)", p.name) is None)
+        else:
+            files.append(path)
+    if not files:
+        raise ImageError(f"{', '.join(map(str, arguments))}: no keyframes, expected coloured images")
+    return files

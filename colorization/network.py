@@ -1,0 +1,137 @@
+"""The networks that colour: their files, and running a deploy net on whichever Caffe there is."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+
+from colorization.array_namespace import Array
+from colorization.resources import resource
+
+_ITERATION = re.compile(r"_iter_(\d+)\.caffemodel(\.h5)?$")
+
+
+class NetworkError(Exception):
+    """A network or its weights cannot be found or used: one line."""
+
+
+def networks() -> Path:
+    """Return the folder `networks`: inside an installed package, beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    installed = package / "networks"
+    return installed if installed.is_dir() else package.parent / "networks"
+
+
+def network_path(network: str | os.PathLike, file: str = "deploy.prototxt") -> Path:
+    """Return the path of a network's prototxt.
+
+    `network` is the name of a folder in `networks`, the path of a folder like those, or a .prototxt
+    itself. NetworkError if there is no such file.
+    """
+    if Path(network).suffix == ".prototxt":
+        candidates = [Path(network)]
+    else:
+        candidates = [networks() / network / file, Path(network) / file]
+    for path in candidates:
+        if path.is_file():
+            return path
+    known = ", ".join(sorted(path.parent.name for path in networks().glob(f"*/{file}")))
+    raise NetworkError(
+        f'network "{network}": neither a folder with a {file}, nor a .prototxt, nor one of {known}'
+    )
+
+
+def network_weights(deploy: Path) -> Path:
+    """Return the weights that lie beside a deploy.prototxt.
+
+    <folder>.caffemodel, or else the snapshot *_iter_<n>.caffemodel with the largest n.
+    NetworkError if there are none.
+    """
+    folder = deploy.resolve().parent
+    named = folder / f"{folder.name}.caffemodel"
+    if named.is_file():
+        return named
+    snapshots = [(int(match[1]), path) for path, match in _snapshots(folder)]
+    if snapshots:
+        return max(snapshots)[1]
+    raise NetworkError(
+        f"{deploy.parent}: no {named.name} and no snapshot *_iter_*.caffemodel; "
+        f"give --weights FILE, or train: caffe train -solver {deploy.parent / 'solver.prototxt'}"
+    )
+
+
+class Network:
+    """A deploy net with its weights: L in, named blobs out.
+
+    Runs on the embedded Caffe, which computes tensors of any shape without storing blobs, and on
+    genuine pycaffe. `gpu` is a device number; None means the CPU.
+    """
+
+    def __init__(
+        self,
+        deploy: Path,
+        weights: Path,
+        gpu: int | None = None,
+        precision: str = "fp32",
+    ):
+        import caffe
+
+        if not Path(weights).is_file():
+            raise NetworkError(f"{weights}: no such file; it is given as the weights of {deploy}")
+        try:
+            _choose_device(caffe, gpu, precision)
+            self._net = caffe.Net(str(deploy), caffe.TEST)
+            self._net.copy_from(str(weights))
+            self._check_weights(weights)
+            if "prob" in self._net.blobs:
+                self._net.copy_from(str(resource("ab_pairs.caffemodel")))
+        except (getattr(caffe, "CaffeError", RuntimeError), RuntimeError, ValueError) as error:
+            raise NetworkError(str(error)) from error
+        self.deploy = deploy
+        self.outputs = frozenset(self._net.blobs)
+        for name in ("data_l", "ab"):
+            if name not in self.outputs:
+                raise NetworkError(f'{deploy}: no blob "{name}": not a deploy net that colours')
+
+    def __call__(self, L: np.ndarray, output: str) -> Array:
+        """Return the blob `output`, from L (N, 1, H, W), float32, 0..100.
+
+        A tensor on the GPU, where the net computes there on the embedded Caffe; else a numpy array.
+        """
+        if not hasattr(self._net, "infer"):
+            blob = self._net.blobs["data_l"]
+            blob.reshape(*L.shape)
+            blob.data[...] = L
+            self._net.forward()
+            return self._net.blobs[output].data.copy()
+        import torch
+
+        result = self._net.infer({"data_l": torch.from_numpy(L)}, [output])[output]
+        return result.numpy() if result.device.type == "cpu" else result
+
+    def _check_weights(self, weights: Path) -> None:
+        """Raise if a layer has got nothing: Caffe passes over layers that a file lacks."""
+        for name, blobs in self._net.params.items():
+            learned = blobs[0].data.ndim == 4 and name != "ab"
+            if learned and not blobs[0].data.any():
+                raise NetworkError(f'{weights}: no weights for layer "{name}" of this network')
+
+
+def _snapshots(folder: Path) -> list[tuple[Path, re.Match]]:
+    found = ((path, _ITERATION.search(path.name)) for path in folder.iterdir())
+    return [(path, match) for path, match in found if match]
+
+
+def _choose_device(caffe, gpu: int | None, precision: str) -> None:
+    if gpu is None:
+        caffe.set_mode_cpu()
+    else:
+        caffe.set_device(gpu)
+        caffe.set_mode_gpu()
+    if hasattr(caffe, "set_precision"):
+        caffe.set_precision(precision)
+    elif precision != "fp32":
+        raise NetworkError(f"precision {precision}: this Caffe computes in fp32 only")

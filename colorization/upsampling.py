@@ -1,0 +1,52 @@
+"""Spline interpolation of the network's colours to the size of an image (thesis, section 5.2)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from scipy import ndimage
+
+from colorization.array_namespace import Array, asarray_like
+
+STRIDE = 4  # pixels of the network's input from one sample of its output to the next
+
+
+def upsample(
+    ab: Array,
+    size: tuple[int, int],
+    working_size: tuple[int, int],
+    order: int = 3,
+    rows: slice = slice(None),
+) -> Array:
+    """Return ab (..., h, w) interpolated by a B-spline to the `rows` of `size` (H, W).
+
+    `working_size` (H_w, W_w) is the size of the network's input. The training targets are every
+    fourth pixel of it, the first included, so that sample i of ab belongs to the centre of pixel
+    4 i. Both sizes show the same picture: pixel x of W has its centre at (x + 1/2) W_w / W - 1/2
+    pixels of the working size, which is a fourth of that in samples. Beyond the outermost samples
+    their colour goes on (mode `nearest`): mirroring would fold gradients back at two borders.
+
+    The numbers are those of `scipy.ndimage.map_coordinates`. As the spline is separable and linear
+    in ab, it is a product with one matrix for each axis: R ab C^T.
+
+    numpy arrays and torch tensors alike, float32 or float64; `order` 0 to 5, 3 being cubic.
+    """
+    (h, w), (H, W), (H_w, W_w) = ab.shape[-2:], size, working_size
+    R = asarray_like(spline_matrix(h, H, H_w, order)[rows], ab)
+    C = asarray_like(spline_matrix(w, W, W_w, order), ab)
+    return R @ ab @ C.T
+
+
+@lru_cache(maxsize=32)
+def spline_matrix(samples: int, pixels: int, working: int, order: int = 3) -> np.ndarray:
+    """Return the matrix (pixels, samples) that interpolates along one axis, float64, read-only.
+
+    Column i is what the spline makes of a sample i of height one among zeros.
+    """
+    position = ((np.arange(pixels) + 0.5) * (working / pixels) - 0.5) / STRIDE
+    matrix = np.empty((pixels, samples))
+    for i, impulse in enumerate(np.eye(samples)):
+        matrix[:, i] = ndimage.map_coordinates(impulse, [position], order=order, mode="nearest")
+    matrix.setflags(write=False)
+    return matrix

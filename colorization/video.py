@@ -1,0 +1,342 @@
+"""Films: decoding to RGB and encoding, frame by frame, so that memory does not grow with length.
+
+    with open_video("in.mkv") as film, VideoWriter("out.mp4", template=film) as writer:
+        for frame, pts in film:
+            writer.write(frame, pts)
+
+gives a film with the same frames at the same times, the same audio and the same shape.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, suppress
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import av
+import numpy as np
+
+from colorization.files import replacing
+
+CONTAINERS = {
+    ".m4v": "mp4",
+    ".mkv": "matroska",
+    ".mov": "mov",
+    ".mp4": "mp4",
+    ".webm": "webm",
+}
+SUFFIXES = (
+    *CONTAINERS,
+    *(".3gp", ".avi", ".flv", ".m2ts", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".vob", ".wmv"),
+)  # what is looked for in folders
+DEFAULT_RATE = Fraction(25)  # for a film that tells neither its rate nor its times
+CUT_OFF_SECONDS = 0.5  # a film may end this much before the time that its header tells
+HD_HEIGHT = 720  # from here on players take the colours for BT.709, where the film tells nothing
+
+_DURATION_IN_HEADER = {"mov", "mp4", "matroska", "webm", "avi"}
+_CONTAINER_TAGS = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration"}
+_UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
+_BT709, _LIMITED_RANGE = 1, 1  # AVCOL_*_BT709, AVCOL_RANGE_MPEG
+
+
+class VideoError(Exception):
+    """A film that cannot be read or written: one line that begins with the file's name."""
+
+
+def open_video(path: str | os.PathLike) -> VideoReader:
+    """Open a film for reading its frames once, from the first to the last."""
+    return VideoReader(path)
+
+
+class VideoReader:
+    """Iterates over (frame, pts): RGB (height, width, 3) uint8, and its time in units of time_base.
+
+    The pts increase. Frames come upright: a rotation stored in the file has been carried out.
+    VideoError, with the time in the film, when the data is broken or ends before its time; a frame
+    that the decoder could mend is no error.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        self._container, self._stream = _open_input(self.path)
+        stream = self._stream
+        stream.thread_type = "AUTO"
+        self.time_base: Fraction = stream.time_base
+        self.rate: Fraction = stream.average_rate or stream.guessed_rate or DEFAULT_RATE
+        self._end = self._position = 0.0  # seconds: of the demuxed data, of the decoded frames
+        self._cut = False
+        try:
+            first = next(frames := self._decode(), None)
+            if first is None:
+                raise VideoError(f"{self.path}: no frame can be decoded")
+        except VideoError:
+            self.close()
+            raise
+        self._frames = chain([first], frames)
+        self._quarter_turns = round(first.rotation / 90) % 4  # counterclockwise
+        turned = self._quarter_turns % 2 == 1
+        size = (first.width, first.height)
+        self.width, self.height = size[::-1] if turned else size
+        aspect = stream.sample_aspect_ratio or Fraction(1)
+        self.sample_aspect_ratio: Fraction = 1 / aspect if turned else aspect
+
+    def __enter__(self) -> VideoReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._container.close()
+
+    def __len__(self) -> int:
+        """Return about how many frames there are, by the header; 0 if it does not tell."""
+        seconds = (self._container.duration or 0) / av.time_base
+        return self._stream.frames or round(seconds * self.rate)
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, int]]:
+        step = max(1, round(1 / (self.rate * self.time_base)))
+        last = None
+        for frame in self._frames:
+            pts = frame.pts
+            if last is not None:
+                pts = last + step if pts is None else max(pts, last + 1)
+            last = pts or 0
+            yield self._upright(_rgb(frame)), last
+
+    def _upright(self, frame: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(np.rot90(frame, self._quarter_turns))
+
+    def _decode(self) -> Iterator[av.VideoFrame]:
+        try:
+            for packet in self._container.demux():
+                self._note(packet)
+                if packet.stream_index == self._stream.index:
+                    for frame in packet.decode():
+                        self._position = frame.time or self._position
+                        yield frame
+        except av.error.FFmpegError as error:
+            where = f"{self.path}: decoding broke at {self._position:.2f} s"
+            raise VideoError(f"{where}: {_reason(error)}") from error
+        self._check_end()
+
+    def _note(self, packet: av.Packet) -> None:
+        if packet.size and packet.pts is not None:
+            end = packet.pts + (packet.duration or 0)
+            self._end = max(self._end, float(end * packet.time_base))
+            self._cut = packet.is_corrupt
+
+    def _check_end(self) -> None:
+        """Raise where the data ends before the time that the header tells."""
+        if not _DURATION_IN_HEADER & set(self._container.format.name.split(",")):
+            return  # elsewhere the duration is only an estimate
+        expected = (self._container.duration or 0) / av.time_base
+        if self._cut or self._end < expected - CUT_OFF_SECONDS:
+            raise VideoError(
+                f"{self.path}: the file is cut off at {self._end:.2f} s of {expected:.2f} s"
+            )
+
+
+class VideoWriter:
+    """Encodes RGB frames; the file appears under its name only when the block ends without error.
+
+    H.264 in .mp4, .m4v, .mov and .mkv, VP9 in .webm; 4:2:0, BT.709, limited range. An odd width or
+    height needs 4:4:4. `template`, an open film, gives the unit of the pts, the rate, the
+    shape of the pixels, the tags and chapters, and its audio and subtitles, copied packet by
+    packet. Subtitles that the container does not take are left out, and named in `left_out`. Audio
+    that it does not take is a VideoError.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        template: VideoReader | None = None,
+        rate: Fraction | int | None = None,
+        crf: int = 16,
+    ):
+        self.path = Path(path)
+        if self.path.suffix.lower() not in CONTAINERS:
+            raise VideoError(f"{self.path}: films are written as {', '.join(CONTAINERS)}")
+        self.left_out: list[str] = []
+        self._template = template
+        self._rate = Fraction(rate or (template.rate if template else DEFAULT_RATE))
+        self._time_base = template.time_base if template else 1 / self._rate
+        self._crf = crf
+        self._stack = ExitStack()
+        self._output: av.container.OutputContainer | None = None
+        self._companions: Iterator[tuple[float, av.Packet]] = iter(())
+        self._companion: tuple[float, av.Packet] | None = None
+        self._last: int | None = None
+
+    def __enter__(self) -> VideoWriter:
+        try:
+            self._temporary = self._stack.enter_context(replacing(self.path))
+        except OSError as error:
+            raise self._unwritable(error) from error
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
+        with self._stack:
+            if kind is None:
+                self._finish()
+            else:
+                self._stack.pop_all().__exit__(kind, error, trace)
+
+    def write(self, frame: np.ndarray, pts: int | None = None) -> None:
+        """Encode one frame (H, W, 3) uint8, all of one size.
+
+        `pts` is its time in units of the template's time base, or of 1 / rate without a template,
+        later than that of the frame before; if it is not given, one frame later.
+        """
+        if pts is None:
+            step = max(1, round(1 / (self._rate * self._time_base)))
+            pts = 0 if self._last is None else self._last + step
+        try:
+            self._encode(frame, pts)
+        except av.error.FFmpegError as error:
+            raise self._unwritable(error) from error
+
+    def _encode(self, frame: np.ndarray, pts: int) -> None:
+        if self._output is None:
+            self._start(frame)
+        if frame.shape[:2] != (self._stream.height, self._stream.width):
+            expected = f"{self._stream.width}x{self._stream.height}"
+            got = f"{frame.shape[1]}x{frame.shape[0]}"
+            raise VideoError(f"{self.path}: a frame of {got} in a film of {expected}")
+        self._last = pts
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+        picture = picture.reformat(
+            format=self._stream.pix_fmt, dst_colorspace="ITU709", dst_color_range="MPEG"
+        )
+        picture.pts, picture.time_base = pts, self._time_base
+        self._mux_companions(float(pts * self._time_base))
+        self._output.mux(self._stream.encode(picture))
+
+    def _start(self, frame: np.ndarray) -> None:
+        suffix = self.path.suffix.lower()
+        webm = suffix == ".webm"
+        output = av.open(str(self._temporary), "w", format=CONTAINERS[suffix])
+        self._output = output
+        self._stack.callback(_close_after_error, output)
+        stream = output.add_stream("libvpx-vp9" if webm else "libx264", rate=self._rate)
+        stream.height, stream.width = frame.shape[:2]
+        odd = stream.height % 2 or stream.width % 2
+        stream.pix_fmt = "yuv444p" if odd else "yuv420p"
+        # MP4 adds up the times between decoded frames: with B frames, a film whose frames last
+        # unequally would end before its last frames.
+        special = {"b": "0", "row-mt": "1", "cpu-used": "4"} if webm else {"bf": "0"}
+        stream.options = {"crf": str(self._crf), **special}
+        context = stream.codec_context
+        context.time_base = self._time_base
+        context.colorspace = context.color_primaries = context.color_trc = _BT709
+        context.color_range = _LIMITED_RANGE
+        self._stream = stream
+        if self._template is not None:
+            context.sample_aspect_ratio = self._template.sample_aspect_ratio
+            self._add_companions(self._template)
+
+    def _add_companions(self, template: VideoReader) -> None:
+        source = self._stack.enter_context(av.open(str(template.path)))
+        output = self._output
+        output.metadata.update(_kept_tags(source.metadata))
+        output.set_chapters(source.chapters())
+        streams = {}
+        for stream in (*source.streams.audio, *source.streams.subtitles):
+            try:
+                copied = output.add_stream_from_template(stream)
+            except ValueError as error:
+                what = f"{stream.type} ({stream.codec_context.name})"
+                if stream.type == "audio":
+                    raise VideoError(
+                        f"{self.path}: {self.path.suffix} cannot hold the {what} of "
+                        f"{template.path}; write .mkv"
+                    ) from error
+                self.left_out.append(what)
+            else:
+                copied.metadata.update(_kept_tags(stream.metadata))
+                streams[stream.index] = copied
+        if streams:
+            self._companions = _packets(source, streams)
+            self._companion = next(self._companions, None)
+
+    def _mux_companions(self, until: float) -> None:
+        """Copy what belongs before the time `until`, in seconds."""
+        while self._companion is not None and self._companion[0] <= until:
+            self._output.mux(self._companion[1])
+            self._companion = next(self._companions, None)
+
+    def _finish(self) -> None:
+        if self._output is None:
+            raise VideoError(f"{self.path}: no frame was written")
+        try:
+            self._output.mux(self._stream.encode(None))
+            self._mux_companions(float("inf"))
+            self._output.close()
+        except av.error.FFmpegError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: Exception) -> VideoError:
+        return VideoError(f"{self.path}: cannot be written: {_reason(error)}")
+
+
+def write_video(
+    path: str | os.PathLike,
+    frames: Iterable[np.ndarray],
+    rate: Fraction | int | None = None,
+    template: VideoReader | None = None,
+) -> None:
+    """Write frames at a constant rate; with a template at its rate, with its audio."""
+    with VideoWriter(path, template, rate) as writer:
+        for frame in frames:
+            writer.write(frame)
+
+
+def _open_input(path: Path) -> tuple[av.container.InputContainer, av.VideoStream]:
+    try:
+        if path.stat().st_size == 0:
+            raise VideoError(f"{path}: the file is empty")
+        container = av.open(str(path))
+    except av.error.FFmpegError as error:
+        raise VideoError(f"{path}: cannot be read as a film: {_reason(error)}") from error
+    except OSError as error:
+        raise VideoError(f"{path}: {error.strerror}") from error
+    for stream in container.streams.video:
+        if not stream.disposition & av.stream.Disposition.attached_pic:
+            return container, stream
+    container.close()
+    raise VideoError(f"{path}: there is no video in it")
+
+
+def _rgb(frame: av.VideoFrame) -> np.ndarray:
+    unknown = frame.colorspace == _UNSPECIFIED and frame.height >= HD_HEIGHT
+    if unknown:
+        frame = frame.reformat(format="rgb24", src_colorspace="ITU709")
+    return frame.to_ndarray(format="rgb24")
+
+
+def _close_after_error(output: av.container.OutputContainer) -> None:
+    """Close what `VideoWriter` has not closed; what goes wrong now is no news."""
+    with suppress(av.error.FFmpegError):
+        output.close()
+
+
+def _packets(
+    source: av.container.InputContainer, streams: dict[int, av.stream.Stream]
+) -> Iterator[tuple[float, av.Packet]]:
+    """Yield (time in seconds, packet for the output) of the streams that are keys."""
+    for packet in source.demux([source.streams[index] for index in streams]):
+        if packet.dts is not None:
+            time = float(packet.dts * packet.time_base)
+            packet.stream = streams[packet.stream_index]
+            yield time, packet
+
+
+def _kept_tags(tags: dict[str, str]) -> dict[str, str]:
+    return {name: text for name, text in tags.items() if name.lower() not in _CONTAINER_TAGS}
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

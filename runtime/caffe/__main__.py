@@ -1,0 +1,7 @@
+"""`python -m caffe`: the caffe command."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

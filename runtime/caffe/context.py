@@ -1,0 +1,97 @@
+"""Process-wide settings, as genuine Caffe keeps them: mode, device, seed, solver rank."""
+
+import secrets
+
+import torch
+
+from . import streams
+from .errors import CaffeError
+
+_state = {
+    "gpu": False,
+    "device": 0,
+    "seed": None,
+    "draws": 0,
+    "precision": "fp32",
+    "count": 1,
+    "rank": 0,
+}
+
+PRECISIONS = ("fp32", "bf16")
+
+
+def set_mode_cpu() -> None:
+    """Compute on the CPU from now on."""
+    _state["gpu"] = False
+
+
+def set_mode_gpu() -> None:
+    """Compute on the GPU chosen by `set_device` from now on."""
+    if not torch.cuda.is_available():
+        raise CaffeError("cannot use GPU mode: torch finds no CUDA device")
+    _state["gpu"] = True
+
+
+def set_device(device_id: int) -> None:
+    """Choose the GPU, 0-based."""
+    count = torch.cuda.device_count()
+    if not 0 <= device_id < count:
+        raise CaffeError(f"GPU {device_id} does not exist: torch finds {count} CUDA device(s)")
+    _state["device"] = device_id
+
+
+def device() -> torch.device:
+    """The torch device that nets compute on now."""
+    return torch.device("cuda", _state["device"]) if _state["gpu"] else torch.device("cpu")
+
+
+def set_precision(precision: str) -> None:
+    """Compute the layers in "fp32" (as Caffe) or let torch's autocast use "bf16"."""
+    if precision not in PRECISIONS:
+        raise CaffeError(
+            f'unknown precision "{precision}": expected one of {", ".join(PRECISIONS)}'
+        )
+    _state["precision"] = precision
+
+
+def autocast() -> torch.autocast:
+    """The context in which layers compute: automatic bf16 if `set_precision` asked for it."""
+    return torch.autocast(device().type, torch.bfloat16, enabled=_state["precision"] == "bf16")
+
+
+def set_random_seed(seed: int) -> None:
+    """Make every later random draw follow from `seed`."""
+    _state["seed"], _state["draws"] = int(seed), 0
+
+
+def next_seed() -> int:
+    """A seed for the next net: the same sequence after the same `set_random_seed`."""
+    if _state["seed"] is None:
+        set_random_seed(secrets.randbits(48))
+    _state["draws"] += 1
+    return streams.derive(_state["seed"], _state["draws"])
+
+
+def set_solver_count(count: int) -> None:
+    """How many solvers train side by side."""
+    _state["count"] = count
+
+
+def solver_count() -> int:
+    """How many solvers train side by side."""
+    return _state["count"]
+
+
+def set_solver_rank(rank: int) -> None:
+    """Which of the solvers this process is; 0 is the one that logs and snapshots."""
+    _state["rank"] = rank
+
+
+def solver_rank() -> int:
+    """Which of the solvers this process is."""
+    return _state["rank"]
+
+
+def root_solver() -> bool:
+    """Whether this process logs and snapshots."""
+    return _state["rank"] == 0

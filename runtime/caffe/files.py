@@ -1,0 +1,42 @@
+"""Reading and replacing whole files, with errors that name the file."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from .errors import CaffeError
+
+PathLike = str | os.PathLike[str]
+
+
+def reason(error: Exception) -> str:
+    """The operating system's words for an error, without its number and file name."""
+    return getattr(error, "strerror", None) or str(error)
+
+
+def read_bytes(path: PathLike, expected: str) -> bytes:
+    """The content of a file; CaffeError says why it cannot be read and that `expected` was."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        raise CaffeError(f"{os.fspath(path)}: no such file, expected {expected}") from None
+    except IsADirectoryError:
+        raise CaffeError(f"{os.fspath(path)}: is a directory, expected {expected}") from None
+    except (OSError, ValueError) as error:
+        raise CaffeError(f"{os.fspath(path)}: cannot be read: {reason(error)}") from None
+
+
+@contextmanager
+def replacing(path: PathLike) -> Iterator[str]:
+    """Yields a temporary name beside `path`, which becomes `path` if the block ends well."""
+    target = os.path.realpath(path)
+    temporary = f"{target}.{os.getpid()}.tmp"
+    try:
+        yield temporary
+        os.replace(temporary, target)
+    except (OSError, ValueError) as error:
+        raise CaffeError(f"{os.fspath(path)}: cannot be written: {reason(error)}") from None
+    finally:
+        with suppress(OSError, ValueError):
+            os.remove(temporary)

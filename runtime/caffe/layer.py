@@ -1,0 +1,160 @@
+"""What a layer is: its registry, its counts of bottoms and tops, how it runs and is differentiated.
+
+To add a layer type: subclass `Layer` in the module of its family under `ops/`, register it with
+`@register("Type")`, declare its counts, and give `setup`, `reshape` and `forward`. Gradients follow
+from `forward` by automatic differentiation of this one layer; override `differentiate` only where
+Caffe's gradient is not that of its forward.
+"""
+
+import torch
+
+from . import context, streams
+from .blob import Blob, BlobVec
+from .errors import CaffeError
+
+REGISTRY: dict = {}
+
+
+def register(layer_type: str):
+    """Class decorator: make the layer known under its type name in prototxt."""
+
+    def add(cls):
+        cls.type = layer_type
+        REGISTRY[layer_type] = cls
+        return cls
+
+    return add
+
+
+class Layer:
+    """Base of all layers; the methods that a layer type overrides speak of shapes and tensors."""
+
+    type = ""
+    bottom_count = (1, 1)  # least and most; None: any number
+    top_count = (1, 1)
+    equal_counts = False  # as many tops as bottoms
+    is_loss = False  # top 0 has loss weight 1 unless told otherwise, and may be left out
+    differentiable = True  # False: no bottom ever gets a gradient
+    no_gradient_bottoms = ()  # indices that force_backward does not reach (labels)
+
+    def __init__(self, param, phase: int):
+        self.param = param
+        self.phase = phase
+        self.name = param.name
+        self.blobs = BlobVec()
+        self.seed = 0  # the net gives each layer its own
+        self.calls = 0  # forward passes so far; names the random stream of the next one
+        self.param_needs_grad: list = []
+        self._tape = None
+        self._shapes = None
+
+    # -- what a layer type gives ---------------------------------------------------------------
+
+    def setup(self, shapes: list) -> None:
+        """Check the parameters against the bottoms' shapes and add the learned blobs."""
+
+    def reshape(self, shapes: list) -> list:
+        """The tops' shapes for these bottoms' shapes; raises CaffeError where they do not fit."""
+        raise NotImplementedError
+
+    def forward(self, bottom: tuple, blobs: tuple) -> tuple:
+        """The tops' tensors from the bottoms' and the parameters' tensors."""
+        raise NotImplementedError
+
+    # -- what layer types use ------------------------------------------------------------------
+
+    def add_blob(self, shape: tuple, filler=None) -> None:
+        """Add a learned blob, filled as the FillerParameter says (zeros without one)."""
+        from .fillers import fill
+
+        blob = Blob(shape)
+        if filler is not None:
+            tensor = torch.zeros(tuple(shape))
+            fill(tensor, filler, streams.torch_generator(self.seed, "fill", len(self.blobs)))
+            blob.set_data(tensor)
+        self.blobs.append(blob)
+
+    def generator(self, device: "torch.device | str" = "cpu") -> torch.Generator:
+        """The random stream of this forward pass."""
+        return streams.torch_generator(self.seed, "forward", self.calls, device=device)
+
+    # -- what the net calls --------------------------------------------------------------------
+
+    def check_counts(self, bottoms: int, tops: int) -> None:
+        """Raise unless the numbers of bottoms and tops suit the type."""
+        for what, number, (least, most) in (
+            ("bottom", bottoms, self.bottom_count),
+            ("top", tops, self.top_count),
+        ):
+            if number < least or (most is not None and number > most):
+                expected = f"{least}" if least == most else f"{least} to {most or 'any number'}"
+                raise CaffeError(f"has {number} {what}(s), expected {expected}")
+        if self.equal_counts and bottoms != tops:
+            raise CaffeError(f"has {bottoms} bottom(s) and {tops} top(s), expected as many of each")
+
+    def set_up(self, bottom: list, top: list) -> None:
+        """Check, create parameters and give the tops their shapes."""
+        self.setup([b.shape for b in bottom])
+        self.reshape_tops(bottom, top)
+
+    def reshape_tops(self, bottom: list, top: list) -> None:
+        """Give the tops the shapes that follow from the bottoms'."""
+        self._shapes = [b.shape for b in bottom]
+        for blob, shape in zip(top, self.reshape(self._shapes)):
+            blob.reshape(*shape)
+
+    def run(self, bottom: list, top: list, device: torch.device, record: bool) -> None:
+        """Compute the tops; with `record`, keep what `differentiate` needs."""
+        if [b.shape for b in bottom] != self._shapes:
+            self.reshape_tops(bottom, top)
+        in_place = {id(t) for t in top}
+        inputs = []
+        for blob in bottom:
+            x = blob.data_tensor(device).detach()
+            inputs.append(x.clone() if id(blob) in in_place and blob._data.viewed else x)
+        weights = [blob.data_tensor(device).detach() for blob in self.blobs]
+        if record:
+            for x in inputs:
+                x.requires_grad_(x.is_floating_point())
+            for w, needed in zip(weights, self.param_needs_grad):
+                w.requires_grad_(needed)
+        with torch.set_grad_enabled(record), context.autocast():
+            outputs = self.forward(tuple(inputs), tuple(weights))
+        self.calls += 1
+        self._tape = (inputs, weights, outputs) if record else None
+        for blob, y in zip(top, outputs):
+            blob.set_data(y.detach())
+
+    def differentiate(self, top: list, propagate_down: list, bottom: list, keep: bool) -> None:
+        """Write the bottoms' diffs and add to the parameters' from the tops' diffs."""
+        if self._tape is None:
+            raise CaffeError("backward was called before forward")
+        inputs, weights, outputs = self._tape
+        wanted = [
+            (x, blob.set_diff) for x, blob, down in zip(inputs, bottom, propagate_down) if down
+        ]
+        wanted += [(w, b.add_diff) for w, b in zip(weights, self.blobs) if w.requires_grad]
+        pairs = [
+            (y, blob.diff_tensor(y.device).to(y.dtype))
+            for y, blob in zip(outputs, top)
+            if y.requires_grad
+        ]
+        if not wanted or not pairs:
+            return
+        gradients = torch.autograd.grad(
+            [y for y, _ in pairs],
+            [x for x, _ in wanted],
+            [d for _, d in pairs],
+            retain_graph=keep,
+            allow_unused=True,
+        )
+        for (_, write), gradient in zip(wanted, gradients):
+            if gradient is not None:
+                write(gradient)
+        if not keep:
+            self._tape = None
+
+
+def layer_type_list() -> list:
+    """The names of all layer types, sorted."""
+    return sorted(REGISTRY)

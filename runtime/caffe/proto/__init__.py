@@ -1,0 +1,1 @@
+"""The messages of Caffe, under the names that pycaffe gives them."""

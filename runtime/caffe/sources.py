@@ -1,0 +1,314 @@
+"""Where data comes from: LMDBs of Datums, encoded pictures, list files, HDF5 files."""
+
+import os
+import shutil
+import threading
+import time
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+
+import cv2
+import lmdb
+import numpy as np
+from google.protobuf.message import DecodeError
+
+from . import log
+from .errors import CaffeError
+from .files import PathLike, read_bytes, replacing
+from .proto.caffe_pb2 import Datum
+
+WRITE_RECORDS, WRITE_BYTES = 1000, 1 << 26  # most that one transaction of `write_lmdb` holds
+
+_databases: "weakref.WeakValueDictionary[tuple, Lmdb]" = weakref.WeakValueDictionary()
+_databases_lock = threading.Lock()
+
+
+class Lmdb:
+    """The records of a read-only LMDB, numbered in the byte order of their keys."""
+
+    def __init__(self, path: str):
+        self.path = path
+        try:
+            self._environment = _environment(path)
+            self._count = self._environment.stat()["entries"]
+        except lmdb.Error as error:
+            raise CaffeError(f"{path}: cannot be read as an LMDB: {error}") from None
+        self._check_size()
+        if not self._count:
+            raise CaffeError(f"{path}: the LMDB is empty, expected at least one Datum")
+
+    def _check_size(self) -> None:
+        """Refuse a file that was cut short: reading past its end would end the process."""
+        pages = self._environment.info()["last_pgno"] + 1
+        expected = pages * self._environment.stat()["psize"]
+        size = os.path.getsize(os.path.join(self.path, "data.mdb"))
+        if size < expected:
+            raise CaffeError(
+                f"{self.path}: data.mdb is cut short: {size} bytes, expected {expected}"
+            )
+
+    def __len__(self) -> int:
+        return self._count
+
+    @cached_property
+    def keys(self) -> list:
+        """All keys, in byte order."""
+        with self._environment.begin() as transaction:
+            return list(transaction.cursor().iternext(keys=True, values=False))
+
+    def first(self) -> tuple:
+        """The first key and its value."""
+        with self._environment.begin() as transaction:
+            cursor = transaction.cursor()
+            cursor.first()
+            return cursor.item()
+
+    def records(self, indices: Iterable[int]) -> list:
+        """Keys and values of the records of these numbers, from 0."""
+        with self._environment.begin() as transaction:
+            return [(self.keys[i], transaction.get(self.keys[i])) for i in indices]
+
+
+def _environment(path: str) -> lmdb.Environment:
+    """The opened LMDB; one that a thread is just closing can be had a moment later."""
+    deadline = time.monotonic() + 1
+    while True:
+        try:
+            return lmdb.open(path, readonly=True, lock=False, create=False)
+        except lmdb.Error as error:
+            if "already open" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def open_lmdb(path: PathLike) -> Lmdb:
+    """The LMDB in a folder; the same object for all that have it open, as LMDB demands."""
+    path = os.fspath(path)
+    file = os.path.join(path, "data.mdb")
+    if not os.path.isfile(file):
+        raise CaffeError(f"{path}: {_why_no_lmdb(path)}, expected the folder of an LMDB")
+    stat = os.stat(file)
+    identity = (os.path.realpath(path), stat.st_dev, stat.st_ino)
+    with _databases_lock:
+        database = _databases.get(identity)
+        if database is None:
+            _databases[identity] = database = Lmdb(path)
+    log.info("db_lmdb.cpp:35", f"Opened lmdb {path}")
+    return database
+
+
+def _why_no_lmdb(path: str) -> str:
+    if not os.path.exists(path):
+        return "no such folder"
+    if not os.path.isdir(path):
+        return "is a file"
+    if os.path.isfile(os.path.join(path, "CURRENT")):
+        return "is a LevelDB"
+    return "has no data.mdb"
+
+
+def write_lmdb(path: PathLike, records: Iterable[tuple]) -> int:
+    """Write (key, value) pairs of bytes into a new LMDB; returns their number.
+
+    The folder appears under its name once all is written. Keys must differ; of Caffe's tools they
+    look like b"00000017_name.png".
+    """
+    path = os.path.abspath(path)
+    if os.path.exists(path):
+        raise CaffeError(f"{path}: exists already, expected the name of a new LMDB")
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    temporary = f"{path}.{os.getpid()}.tmp"
+    os.mkdir(temporary)
+    try:
+        count = _fill_lmdb(temporary, path, records)
+        os.rename(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return count
+
+
+def _fill_lmdb(folder: str, name: str, records: Iterable[tuple]) -> int:
+    environment = lmdb.open(folder, map_size=2 * WRITE_BYTES, lock=False, sync=False)
+    try:
+        for chunk in _chunks(records):
+            while not _put(environment, name, chunk):
+                environment.set_mapsize(2 * environment.info()["map_size"])
+        environment.sync(True)
+        return environment.stat()["entries"]
+    finally:
+        environment.close()
+
+
+def _chunks(records: Iterable[tuple]) -> Iterator[list]:
+    chunk, size = [], 0
+    for key, value in records:
+        chunk.append((key, value))
+        size += len(value)
+        if len(chunk) == WRITE_RECORDS or size >= WRITE_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    yield chunk
+
+
+def _put(environment: lmdb.Environment, name: str, chunk: list) -> bool:
+    """Write the chunk in one transaction; False, and nothing written, if the map is too small."""
+    try:
+        with environment.begin(write=True) as transaction:
+            for key, value in chunk:
+                if not transaction.put(key, value, overwrite=False):
+                    raise CaffeError(f"{name}: key {_shown(key)} is given twice")
+    except lmdb.MapFullError:
+        return False
+    except lmdb.Error as error:
+        raise CaffeError(f"{name}: key {_shown(key)} cannot be written: {error}") from None
+    return True
+
+
+def _shown(key: bytes) -> str:
+    return '"' + key.decode("utf-8", "backslashreplace") + '"'
+
+
+def record_name(database: Lmdb, key: bytes) -> str:
+    """How errors name a record."""
+    return f"{database.path}: key {_shown(key)}"
+
+
+def parse_datum(value: bytes, name: str) -> Datum:
+    """The Datum in the value of a record."""
+    try:
+        return Datum.FromString(value)
+    except DecodeError:
+        raise CaffeError(f"{name}: its {len(value)} bytes are no Datum or are cut short") from None
+
+
+def datum_planes(datum: Datum, name: str, color: "bool | None" = None) -> np.ndarray:
+    """The picture of a Datum as (C, H, W), uint8 or float32, C in the order B, G, R.
+
+    `color` says whether encoded pictures become BGR or grey; None leaves them as they are.
+    """
+    if datum.encoded:
+        return decode_planes(datum.data, name, color)
+    shape = datum.channels, datum.height, datum.width
+    if datum.data:
+        planes = np.frombuffer(datum.data, np.uint8)
+    else:
+        planes = np.array(datum.float_data, np.float32)
+    if min(shape) < 1 or planes.size != shape[0] * shape[1] * shape[2]:
+        raise CaffeError(
+            f"{name}: the Datum holds {planes.size} values, "
+            f"expected channels x height x width = {'x'.join(map(str, shape))}"
+        )
+    return planes.reshape(shape)
+
+
+def decode_planes(data: bytes, name: str, color: "bool | None" = None) -> np.ndarray:
+    """An encoded picture (PNG, JPEG, ...) as (C, H, W) uint8, C in the order B, G, R.
+
+    `color` says whether it becomes BGR or grey; None leaves it as it is.
+    """
+    mode = {None: cv2.IMREAD_UNCHANGED, True: cv2.IMREAD_COLOR, False: cv2.IMREAD_GRAYSCALE}[color]
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), mode) if data else None
+    except cv2.error:
+        picture = None
+    if picture is None:
+        raise CaffeError(f"{name}: cannot be decoded as a picture")
+    if picture.dtype != np.uint8:
+        raise CaffeError(f"{name}: has {picture.dtype} pixels, expected 8 bits per channel")
+    return picture[np.newaxis] if picture.ndim == 2 else picture.transpose(2, 0, 1)
+
+
+def read_planes(path: str, color: bool, size: "tuple | None" = None) -> np.ndarray:
+    """A picture file as (C, H, W) uint8, BGR or grey, resized to `size` (height, width)."""
+    planes = decode_planes(read_bytes(path, "a picture"), path, color)
+    if size is None or planes.shape[1:] == tuple(size):
+        return planes
+    picture = np.ascontiguousarray(planes.transpose(1, 2, 0))
+    resized = cv2.resize(picture, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+    return resized[np.newaxis] if resized.ndim == 2 else resized.transpose(2, 0, 1)
+
+
+def read_lines(path: str, expected: str) -> list:
+    """The lines of a list file that are not blank, as (number from 1, text)."""
+    text = read_bytes(path, expected).decode("utf-8", "surrogateescape")
+    lines = [(i, line.rstrip()) for i, line in enumerate(text.split("\n"), 1) if line.strip()]
+    if not lines:
+        raise CaffeError(f"{path}: is empty, expected {expected}")
+    return lines
+
+
+def read_image_list(path: str) -> tuple:
+    """Names and labels of a list file with lines such as `some name.png 3`."""
+    names, labels = [], []
+    for number, line in read_lines(path, 'a list of lines "name label"'):
+        name, _, label = line.rpartition(" ")
+        try:
+            labels.append(int(label))
+        except ValueError:
+            name = ""
+        if not name:
+            raise CaffeError(f'{path}:{number}: "{line}" is not of the form "name label"')
+        names.append(name)
+    return names, np.array(labels, np.float32)
+
+
+def hdf5_shapes(path: str, names: Sequence[str]) -> list:
+    """The shapes of the datasets of these names; all have as many rows."""
+    with _hdf5_datasets(path, names) as datasets:
+        return [dataset.shape for dataset in datasets]
+
+
+def read_hdf5(path: str, names: Sequence[str]) -> list:
+    """The datasets of these names as float32 arrays."""
+    with _hdf5_datasets(path, names) as datasets:
+        return [np.asarray(dataset, np.float32) for dataset in datasets]
+
+
+@contextmanager
+def _hdf5_datasets(path: str, names: Sequence[str]) -> Iterator[list]:
+    import h5py
+
+    try:
+        file = h5py.File(path, "r")
+    except FileNotFoundError:
+        raise CaffeError(f"{path}: no such file, expected an HDF5 file") from None
+    except OSError as error:
+        raise CaffeError(f"{path}: cannot be read as HDF5: {error}") from None
+    with file:
+        for name in names:
+            if not isinstance(file.get(name), h5py.Dataset):
+                raise CaffeError(f'{path}: has no dataset "{name}", expected one for each top')
+        datasets = [file[name] for name in names]
+        for name, dataset in zip(names, datasets):
+            _check_dataset(dataset, len(datasets[0]) if datasets[0].ndim else 0, f"{path}: {name}")
+        yield datasets
+
+
+def _check_dataset(dataset, rows: int, where: str) -> None:
+    if dataset.dtype.kind not in "fiu":
+        raise CaffeError(f"{where}: holds {dataset.dtype}, expected numbers")
+    if dataset.ndim == 0 or len(dataset) != rows or not rows:
+        raise CaffeError(f"{where}: has shape {dataset.shape}, expected {rows or 'some'} rows")
+
+
+def append_hdf5(path: str, arrays: dict, anew: bool) -> None:
+    """Add rows to the datasets of these names; `anew` replaces the file by one with these alone."""
+    import h5py
+
+    if anew:
+        with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+            for name, array in arrays.items():
+                file.create_dataset(name, data=array, maxshape=(None, *array.shape[1:]))
+        return
+    with h5py.File(path, "r+") as file:
+        for name, array in arrays.items():
+            rows = len(file[name])
+            if file[name].shape[1:] != array.shape[1:]:
+                raise CaffeError(
+                    f"{path}: {name} has rows of shape {file[name].shape[1:]}, "
+                    f"cannot add rows of shape {array.shape[1:]}"
+                )
+            file[name].resize(rows + len(array), axis=0)
+            file[name][rows:] = array

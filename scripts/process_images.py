@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+"""Colour images and films with a trained network (thesis, section 8.1)."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from pathlib import Path
+
+EPILOG = """\
+inputs    files; folders, whose inner folders appear in the output as well; patterns in quotes
+          ("scans/**/*.tif"); @list.txt or --list list.txt, one input a line
+outputs   files that exist are taken as finished and passed over, so the same command goes on
+          after an interruption; images keep their format, alpha, 16 bits, EXIF and ICC data;
+          films keep frames, times, sound and tags (H.264 in mp4, mkv and mov, VP9 in webm)
+result    0: all done   1: some failed, one line each on stderr   2: wrong usage   130: interrupted
+
+examples  process_images photo.jpg
+          process_images album/ film.mp4 --output coloured --gpu 0
+          process_images album/ --network residual --decode annealed_mean --format png
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = _parser().parse_args(argv)
+    try:
+        return _run(options)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="process_images",
+        description="Colour images and films: the lightness stays, a network adds the colours.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("inputs", nargs="*", metavar="INPUT", help="file, folder, pattern or @list")
+    add("--list", action="append", default=[], metavar="FILE", help="file with one input a line")
+    add(
+        "--output",
+        type=Path,
+        default=Path("colorized"),
+        metavar="PATH",
+        help="folder, or file for one input (colorized)",
+    )
+    add("--network", default="plain", metavar="NAME", help="name, folder or .prototxt (plain)")
+    add("--weights", type=Path, metavar="FILE", help=".caffemodel (that beside the network)")
+    device = parser.add_mutually_exclusive_group()
+    device.add_argument("--gpu", type=int, metavar="ID", help="compute on this GPU")
+    device.add_argument("--cpu", action="store_true", help="compute on the CPU (the default)")
+    add("--precision", choices=("fp32", "bf16"), default="fp32", help="(fp32)")
+    add("--batch", type=_positive, default=8, metavar="N", help="images at once (8)")
+    add(
+        "--size",
+        type=_size,
+        default=(224, 224),
+        metavar="WxH",
+        help="what the network sees: WxH, one number, or full for each image's own (224)",
+    )
+    add(
+        "--decode",
+        default="expectation",
+        metavar="METHOD",
+        help="expectation, annealed_mean, mode or sample (expectation)",
+    )
+    add("--temperature", type=float, metavar="T", help="of annealed_mean (0.38)")
+    add("--seed", type=int, default=0, help="of sample (0)")
+    add(
+        "--format",
+        action="append",
+        default=[],
+        metavar="SUFFIX",
+        help="write images, or films, as png, jpg, tif, webp, bmp, mp4, mkv, mov, webm; repeatable",
+    )
+    add("--crf", type=int, default=16, help="quality of films, smaller is better (16)")
+    add("--overwrite", action="store_true", help="colour again what is finished")
+    add("--skip-coloured", action="store_true", help="copy images that have colours already")
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f'expected a number above 0, got "{text}"')
+    return int(text)
+
+
+def _size(text: str) -> tuple[int, int] | None:
+    """Return (rows, columns), or None for an image's own size."""
+    if text in ("0", "full"):
+        return None
+    try:
+        numbers = [_positive(part) for part in text.lower().split("x")]
+        W, H = numbers * 2 if len(numbers) == 1 else numbers
+    except (argparse.ArgumentTypeError, ValueError):
+        raise argparse.ArgumentTypeError(f'expected WxH, a number or full, got "{text}"') from None
+    return H, W
+
+
+def _run(options: argparse.Namespace) -> int:
+    from colorization.batch import InputError, find_inputs, plan
+    from colorization.network import NetworkError, network_path, network_weights
+
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters comes as an error
+    try:
+        deploy = network_path(options.network)
+        weights = options.weights or network_weights(deploy)
+        found = find_inputs(options.inputs, options.list, without=options.output)
+        jobs = plan(found, options.output, *_formats(options.format))
+        todo = [job for job in jobs if options.overwrite or not job.target.exists()]
+        colorizer = _colorizer(options, deploy, weights) if todo else None
+    except (InputError, NetworkError, ValueError) as error:
+        print(f"process_images: {error}", file=sys.stderr)
+        return 2
+    if todo:
+        where = "CPU" if options.gpu is None else f"GPU {options.gpu}"
+        print(f"{deploy} with {weights} on the {where}")
+    coloured, skipped, failed = _colour(todo, colorizer, options)
+    skipped += len(jobs) - len(todo)
+    print(f"{coloured} coloured, {skipped} skipped, {failed} failed")
+    return 1 if failed else 0
+
+
+def _formats(names: list[str]) -> tuple[str | None, str | None]:
+    """Return the suffixes for images and for films that --format asks for."""
+    from colorization import images, video
+    from colorization.batch import InputError
+
+    image, film = None, None
+    for name in names:
+        suffix = f".{name.lower().lstrip('.')}"
+        if suffix in images.FORMATS:
+            image = suffix
+        elif suffix in video.CONTAINERS:
+            film = suffix
+        else:
+            known = ", ".join((*images.FORMATS, *video.CONTAINERS))
+            raise InputError(f"--format {name}: expected one of {known}")
+    return image, film
+
+
+def _colorizer(options: argparse.Namespace, deploy: Path, weights: Path):
+    from colorization.inference import Colorizer
+
+    choice = {}
+    if options.temperature is not None:
+        if options.decode != "annealed_mean":
+            raise ValueError("--temperature is for --decode annealed_mean")
+        choice["temperature"] = options.temperature
+    return Colorizer(
+        deploy,
+        weights,
+        gpu=options.gpu,
+        precision=options.precision,
+        size=options.size,
+        decoder=options.decode,
+        seed=options.seed,
+        **choice,
+    )
+
+
+def _colour(jobs: list, colorizer, options: argparse.Namespace) -> tuple[int, int, int]:
+    """Return how many files were coloured, copied as they were, and failed."""
+    from tqdm import tqdm
+
+    from colorization.batch import AlreadyColoured, colour_images
+
+    coloured = skipped = failed = 0
+    pictures = [job for job in jobs if not job.is_film]
+    films = [job for job in jobs if job.is_film]
+    with tqdm(total=len(jobs), unit="file", disable=None) as progress:
+
+        def results():
+            yield from colour_images(pictures, colorizer, options.batch, options.skip_coloured)
+            for job in films:
+                yield job, _colour_film(job, colorizer, options)
+
+        for job, error in results():
+            progress.update()
+            if error is None:
+                coloured += 1
+            elif isinstance(error, AlreadyColoured):
+                skipped += 1
+            else:
+                failed += 1
+                tqdm.write(_line(job, error), file=sys.stderr)
+    return coloured, skipped, failed
+
+
+def _colour_film(job, colorizer, options: argparse.Namespace) -> Exception | None:
+    from tqdm import tqdm
+
+    from colorization.batch import colour_film
+
+    def watch(film):
+        return tqdm(
+            film, job.source.name, len(film) or None, unit="frame", leave=False, disable=None
+        )
+
+    try:
+        left_out = colour_film(job, colorizer, options.batch, options.crf, watch)
+    except Exception as error:  # whatever is wrong with one film, the others go on
+        return error
+    if left_out:
+        tqdm.write(f"{job.target}: without {', '.join(left_out)}", file=sys.stderr)
+    return None
+
+
+def _line(job, error: BaseException) -> str:
+    """Return `FILE: why` in one line."""
+    from colorization.images import ImageError
+    from colorization.video import VideoError
+
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if isinstance(error, (ImageError, VideoError)) else f"{job.source}: {text}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
