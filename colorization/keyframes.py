@@ -18,16 +18,22 @@ import numpy as np
 from tqdm import tqdm
 
 from colorization.dataset import prior, resized, write_lmdb
-from colorization.images import ImageError, read_image
+from colorization.images import SUFFIXES, Picture, read_image, write_image
 from colorization.network import network_path
 from colorization.rebalancing import save_prior
+from colorization.video import open_video
 
 _ITERATION = re.compile(r"\] Iteration (\d+).*, loss = (\S+)")
+_STATISTICS_KEPT = 0.95  # Caffe's .999 would average over weights that a short training has left behind
 _LEARNING_RATE_DROP = 0.75  # share of the iterations after which the rate is multiplied by gamma
 
 
 class TrainingError(Exception):
     """Training could not be done; the message is one line."""
+
+
+class KeyframeError(Exception):
+    """Keyframes that cannot be used; the message is one line."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ def frame_number(path: Path) -> int:
     """Return the number of the frame, from 0, that a file shows: the last digits of its name."""
     digits = re.findall(r"\d+", path.stem)
     if not digits:
-        raise ImageError(f"{path}: the name has no frame number, expected one like frame_0012.png")
+        raise KeyframeError(f"{path}: the name has no frame number, expected one like frame_0012.png")
     return int(digits[-1])
 
 
@@ -55,7 +61,7 @@ def read_keyframes(paths: Iterable[Path]) -> dict[int, np.ndarray]:
     for path in paths:
         number = frame_number(path)
         if number in keyframes:
-            raise ImageError(f"{path}: frame {number} is given twice")
+            raise KeyframeError(f"{path}: frame {number} is given twice")
         image = read_image(path)
         keyframes[number] = resized(_eight_bit_rgb(image.rgb))
     return dict(sorted(keyframes.items()))
@@ -117,6 +123,8 @@ def _write_prototxts(work: Path, recipe: Recipe, gpu: int | None) -> None:
         if layer.type == "Data":
             layer.data_param.source = "train_lmdb"
             layer.data_param.batch_size = recipe.batch
+        elif layer.type == "BatchNorm":
+            layer.batch_norm_param.moving_average_fraction = _STATISTICS_KEPT
         elif layer.python_param.layer == "ClassRebalance":
             options = json.loads(layer.python_param.param_str)
             layer.python_param.param_str = json.dumps({**options, "prior": "train_priors.npy"})
@@ -161,7 +169,7 @@ def _caffe_train(work: Path, recipe: Recipe, gpu: int | None) -> None:
     states = sorted(work.glob("model_iter_*.solverstate"), key=frame_number)
     if states:
         command += ["-snapshot", states[-1].name]
-    with open(work / "train.log", "a" if states else "w") as log:
+    with open(work / "train.log", "a" if states else "w", buffering=1) as log:
         process = subprocess.Popen(command, cwd=work, stderr=subprocess.PIPE, text=True)
         try:
             last = _follow(process.stderr, log, recipe.iterations)
@@ -193,14 +201,27 @@ def losses(log: Path) -> list[tuple[int, float]]:
     return [(int(n), float(loss)) for n, loss in _ITERATION.findall(log.read_text())]
 
 
-def keyframe_files(arguments: Sequence[str | os.PathLike]) -> list[Path]:
-    """Return the image files of a list of files and folders."""
+def keyframe_files(arguments: Iterable[str | os.PathLike]) -> list[Path]:
+    """Return the images that the arguments, files and folders, name."""
     files: list[Path] = []
     for path in map(Path, arguments):
         if path.is_dir():
-            files += sorted(p for p in path.iterdir() if re.fullmatch(r"\..*|.*\.(txt|md)", p.name) is None)
+            files += sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
         else:
             files.append(path)
     if not files:
-        raise ImageError(f"{', '.join(map(str, arguments))}: no keyframes, expected coloured images")
+        raise KeyframeError("no keyframes: give coloured images, or folders that hold some")
+    return files
+
+
+def export_frames(clip: Path, numbers: Sequence[int], folder: Path) -> list[Path]:
+    """Write frames of a film as frame_<number>.png, for a person to colour; return the files."""
+    wanted, files = set(numbers), []
+    with open_video(clip) as film:
+        for number, (frame, _) in enumerate(film):
+            if number in wanted:
+                files.append(folder / f"frame_{number:06d}.png")
+                write_image(files[-1], Picture(frame))
+    if len(files) < len(wanted):
+        raise KeyframeError(f"{clip}: has {number + 1} frames, frame {max(wanted)} is beyond them")
     return files

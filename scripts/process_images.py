@@ -23,7 +23,7 @@ examples  process_images photo.jpg
 
 
 def main(argv: list[str] | None = None) -> int:
-    options = _parser().parse_args(argv)
+    options = _parser().parse_intermixed_args(argv)
     try:
         return _run(options)
     except KeyboardInterrupt:

@@ -16,7 +16,7 @@ import numpy as np
 
 from colorization.cartoon.light import DAY, Colour, Light
 
-LINE = 1.9  # usual width of an outline, in drawing units
+LINE = 1.7  # usual width of an outline, in drawing units
 INK: Colour = (38, 30, 34)
 FRAME_HEIGHT = 528.0  # drawing units from the top of a frame to its bottom
 SUPERSAMPLING = 2  # pixels drawn for each one of the frame, along each axis

@@ -17,6 +17,7 @@ WHITE: Colour = (250, 248, 240)
 MOUTH: Colour = (150, 44, 50)
 TONGUE: Colour = (226, 112, 106)
 HAND_RADIUS = 7.4
+SEAT = 56  # height of the seat of a chair
 
 Point = tuple[float, float]
 
@@ -45,8 +46,8 @@ class Person:
 
     def draw(self, canvas: Canvas, pose: Pose, hold: str = "", time: float = 0.0) -> None:
         """Draw the person facing right, the feet at the canvas' origin."""
-        lift, hip_y = pose.lift * self.leg, -(1 - pose.crouch) * self.leg
-        hip = (0.0, hip_y - lift)
+        lift = pose.lift * self.leg
+        hip = (0.0, -self._hip(pose) - lift)
         body = canvas.at(*hip, angle=pose.lean)
         shoulder = _turned((0.0, -self.torso * 0.86), pose.lean, hip)
         near_hand = self._hand(shoulder, pose.near_hand_x, pose.near_hand_y)
@@ -54,13 +55,13 @@ class Person:
         item = IN_HAND.get(hold)
 
         self._arm(canvas, (shoulder[0] + 5, shoulder[1]), far_hand, far=True)
-        self._leg(canvas, (4.5, hip[1]), _foot(pose, "far", self.leg, lift), far=True)
+        self._leg(canvas, (4.5, hip[1]), self._foot(pose, "far", hip[1]), far=True)
         if not self.seat:
-            self._leg(canvas, (-3.0, hip[1]), _foot(pose, "near", self.leg, lift), far=False)
+            self._leg(canvas, (-3.0, hip[1]), self._foot(pose, "near", hip[1]), far=False)
         body.shape(self.outline(), self.shirt)
         if self.seat:
             body.shape(curve([(x, y * self.torso) for x, y in self.seat]), self.trousers)
-            self._leg(canvas, (-3.0, hip[1]), _foot(pose, "near", self.leg, lift), far=False)
+            self._leg(canvas, (-3.0, hip[1]), self._foot(pose, "near", hip[1]), far=False)
             canvas.shape(ellipse(-3, hip[1] - 1, self.limb * 0.7, 11), self.trousers, 0)
         self.clothes(body, self, pose)
         neck = _turned((2.0, -self.torso), pose.lean, hip)
@@ -71,6 +72,17 @@ class Person:
             slope = math.atan2(near_hand[1] - shoulder[1], near_hand[0] - shoulder[0])
             item.draw(canvas.at(*near_hand, angle=slope * item.follows), time)
         self._arm(canvas, (shoulder[0] - 3, shoulder[1] + 1), near_hand, far=False)
+
+    def _hip(self, pose: Pose) -> float:
+        """The hip's height over the feet, or over the ground under a chair."""
+        standing = (1 - pose.crouch) * self.leg
+        return standing + (SEAT + 8 - standing) * pose.seat
+
+    def _foot(self, pose: Pose, side: str, hip_y: float) -> tuple[float, float, float]:
+        """A foot's x, y and angle; the feet of short people hang above the ground from a chair."""
+        x, y, angle = (getattr(pose, f"{side}_foot_{what}") for what in ("x", "y", "angle"))
+        hanging = pose.seat * min(0.0, hip_y + 0.74 * self.leg)
+        return x * self.leg, (hanging - (y + pose.lift) * self.leg), angle
 
     def _hand(self, shoulder: Point, x: float, y: float) -> Point:
         """Where a hand is: no farther from the shoulder than the arm reaches."""
@@ -139,11 +151,6 @@ class Person:
         outline = [(-9, top), (-10, -3), (-9, 0), (-9, 0), (19, 0), (19, 0), (21, -5), (14, -11)]
         shoe.shape(curve([*outline, (5, -12), (5, top), (5, top), (-9, top)]), colour)
         shoe.line([(-9, -2.4), (20, -2.4)], 1.6, darker(colour, 0.5), taper=False)
-
-
-def _foot(pose: Pose, side: str, leg: float, lift: float) -> tuple[float, float, float]:
-    x, y, angle = (getattr(pose, f"{side}_foot_{what}") for what in ("x", "y", "angle"))
-    return x * leg, -y * leg - lift, angle
 
 
 def _turned(point: Point, angle: float, origin: Point) -> Point:

@@ -41,6 +41,7 @@ class Pose(NamedTuple):
     smile: float = 0.4  # -1..1
     mouth: float = 0.0  # how far it is open, 0..1
     eyelid: float = 0.0  # how far the eyes are closed, 0..1
+    seat: float = 0.0  # 1 on a chair, 0 on the feet
 
 
 def blended(a: Pose, b: Pose, share: float) -> Pose:
@@ -60,6 +61,15 @@ def ease(share: float) -> float:
 
 
 STANDING = Pose()
+SITTING = STANDING._replace(
+    seat=1.0,
+    near_foot_x=0.55,
+    far_foot_x=0.62,
+    near_hand_x=0.45,
+    near_hand_y=0.6,
+    far_hand_x=0.52,
+    far_hand_y=0.56,
+)
 
 
 def stand(time: float) -> Pose:
@@ -292,17 +302,6 @@ def eat(time: float) -> Pose:
         smile=0.7,
         tilt=0.05,
     )
-
-
-SITTING = STANDING._replace(
-    crouch=0.5,
-    near_foot_x=0.55,
-    far_foot_x=0.62,
-    near_hand_x=0.45,
-    near_hand_y=0.6,
-    far_hand_x=0.52,
-    far_hand_y=0.56,
-)
 
 
 def sit(time: float) -> Pose:

@@ -1,35 +1,58 @@
-"""Caffe on PyTorch: a drop-in for pycaffe that reads, computes and writes what BVLC Caffe 1.0 does."""
+"""Caffe on PyTorch: a drop-in for pycaffe that reads, computes and writes what BVLC Caffe 1.0 does.
 
-from . import io, net_spec
-from .context import (
-    set_device,
-    set_mode_cpu,
-    set_mode_gpu,
-    set_precision,
-    set_random_seed,
-    set_solver_count,
-    set_solver_rank,
-    solver_count,
-    solver_rank,
-)
-from .errors import CaffeError
-from .layer import layer_type_list
+Names are imported when they are first asked for: the command's usage and version need no torch.
+"""
+
+from importlib import import_module
+
 from .log import init_log, log
-from .net import Net
-from .net_spec import NetSpec, layers, params, to_proto
-from .proto.caffe_pb2 import TEST, TRAIN
-from .python_layer import PyLayer as Layer
-from .solver import (
-    AdaDeltaSolver,
-    AdaGradSolver,
-    AdamSolver,
-    NesterovSolver,
-    RMSPropSolver,
-    SGDSolver,
-    get_solver,
-)
 
 __version__ = "1.0.0"
+
+_HOMES = {
+    "context": (
+        "set_device",
+        "set_mode_cpu",
+        "set_mode_gpu",
+        "set_precision",
+        "set_random_seed",
+        "set_solver_count",
+        "set_solver_rank",
+        "solver_count",
+        "solver_rank",
+    ),
+    "errors": ("CaffeError",),
+    "net": ("Net", "layer_type_list"),
+    "net_spec": ("NetSpec", "layers", "params", "to_proto"),
+    "proto.caffe_pb2": ("TEST", "TRAIN"),
+    "python_layer": ("Layer",),
+    "solver": (
+        "AdaDeltaSolver",
+        "AdaGradSolver",
+        "AdamSolver",
+        "NesterovSolver",
+        "RMSPropSolver",
+        "SGDSolver",
+        "get_solver",
+    ),
+}
+_MODULES = {name: module for module, names in _HOMES.items() for name in names}
+__all__ = ["init_log", "log", "has_nccl", "io", "net_spec", *_MODULES]
+
+
+def __getattr__(name: str):
+    if name in ("io", "net_spec", "proto"):
+        return import_module(f".{name}", __name__)
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = import_module(f".{_MODULES[name]}", __name__)
+    value = getattr(home, "PyLayer" if name == "Layer" else name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})
 
 
 def has_nccl() -> bool:

@@ -122,15 +122,15 @@ def parse(arguments: list[str]) -> tuple[SimpleNamespace, list[str]]:
         elif not argument.startswith("-") or argument == "-":
             words.append(argument)
         else:
-            name, equals, value = argument.removeprefix("-").removeprefix("-").partition("=")
+            name, equals, text = argument.removeprefix("-").removeprefix("-").partition("=")
             negated = name.removeprefix("no")
             if name not in known and negated in known and known[negated].default is False:
-                name, equals, value = negated, "=", "false"
+                name, equals, text = negated, "=", "false"
             if name not in known:
                 raise FlagError(f"ERROR: unknown command line flag '{name}'")
             flag = known[name]
-            if not equals:
-                value = "true" if flag.default is False else next(rest, None)
+            alone = "true" if flag.default is False else None
+            value = text if equals else alone or next(rest, None)
             setattr(values, name, _flag_value(flag, value))
     return values, words
 
@@ -293,7 +293,7 @@ def train(flags: SimpleNamespace) -> None:
 
 
 class Signals:
-    """Within its context: keeps SIGINT and SIGHUP until the training asks between two iterations."""
+    """In its context: keeps SIGINT and SIGHUP until the training asks between two iterations."""
 
     def __init__(self, sigint_effect: str, sighup_effect: str):
         from .solver import Action
@@ -344,13 +344,13 @@ def test(flags: SimpleNamespace) -> None:
     for path in flags.weights.split(","):
         net.copy_from(_check_file(path.strip(), "weights"))
     log.info("caffe.cpp:281", f"Running for {flags.iterations} iterations.")
-    loss, sums = 0.0, []
+    loss, sums = 0.0, [0.0]
     for batch in range(flags.iterations):
         loss += net.run_forward(record=False)
         scores = [(name, x) for name in net.outputs for x in net.blobs[name].data.ravel().tolist()]
         for name, score in scores:
             log.info("caffe.cpp:304", f"Batch {batch}, {name} = {score:g}")
-        sums = [s + score for s, (_, score) in zip(sums or [0.0] * len(scores), scores)]
+        sums = [score + (sums[i] if batch else 0.0) for i, (_, score) in enumerate(scores)]
     log.info("caffe.cpp:309", f"Loss: {loss / flags.iterations:g}")
     weights = net.blob_loss_weights
     for (name, _), total in zip(scores, sums):

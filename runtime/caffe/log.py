@@ -1,7 +1,7 @@
 """The log: lines on stderr in glog's format, and the progress bar that they pass by.
 
-Silent below WARNING unless `init_log` or GLOG_minloglevel says otherwise; the `caffe` command starts
-at INFO. The module is callable: `caffe.log("text")` is pycaffe's function.
+Silent below WARNING unless `init_log` or GLOG_minloglevel says otherwise; the `caffe` command
+starts at INFO. The module is callable: `caffe.log("text")` is pycaffe's function.
 """
 
 import os
@@ -14,13 +14,14 @@ from types import ModuleType
 from typing import Any
 
 INFO, WARNING, ERROR, FATAL = range(4)
+LEVEL_VARIABLE = "GLOG_minloglevel"  # of the environment, in glog's spelling
 
 _state: dict[str, Any] = {"level": WARNING, "bar": None}
 
 
 def _environment_level(default: int) -> int:
-    """The level that GLOG_minloglevel asks for."""
-    value = os.environ.get("GLOG_minloglevel", "")
+    """The level that the environment asks for."""
+    value = os.environ.get(LEVEL_VARIABLE, "")
     return int(value) if value.isdigit() else default
 
 

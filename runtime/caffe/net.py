@@ -2,13 +2,14 @@
 
 import os
 from collections import OrderedDict, deque
+from difflib import get_close_matches
 
 import torch
 
 from . import context, graph, log, ops, prototxt, streams, weights
 from .blob import Blob, shape_string
 from .errors import CaffeError
-from .layer import REGISTRY
+from .layer import REGISTRY, layer_type_list
 from .net_debug import log_backward, log_forward, log_params
 from .proto import caffe_pb2
 from .pycaffe import NetMethods
@@ -409,10 +410,9 @@ class _Naming:
 def create_layer(param):
     """The layer of a LayerParameter."""
     if param.type not in REGISTRY:
-        from difflib import get_close_matches
-
-        near = get_close_matches(param.type, REGISTRY, 1)
-        hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(sorted(REGISTRY))}"
+        folded = {name.lower(): name for name in REGISTRY}
+        near = [folded[name] for name in get_close_matches(param.type.lower(), folded, 1)]
+        hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(layer_type_list())}"
         raise CaffeError(f'unknown layer type "{param.type}"; {hint}')
     return REGISTRY[param.type](param, param.phase)
 

@@ -38,7 +38,7 @@ def file_names(param, iteration: int) -> tuple[str, str]:
 
 
 def write(solver) -> None:
-    """Write the model and then the state; what an earlier snapshot wrote stays whole if this fails."""
+    """Write the model, then the state; if this fails, an earlier snapshot's files stay whole."""
     model, path = file_names(solver.param, solver.iter)
     history = [tensor.cpu().numpy() for tensor in solver.history()]
     streams = json.dumps(solver.stream_state()).encode()
@@ -46,9 +46,7 @@ def write(solver) -> None:
         log.info("solver.cpp:474", f"Snapshotting to HDF5 file {model}")
         solver.net.save_hdf5(model, solver.param.snapshot_diff)
         log.info("sgd_solver.cpp:296", f"Snapshotting solver state to HDF5 file {path}")
-        hdf5_model.write_state_hdf5(
-            path, solver.iter, model, solver.current_step, history, streams
-        )
+        hdf5_model.write_state_hdf5(path, solver.iter, model, solver.current_step, history, streams)
     else:
         log.info("solver.cpp:464", f"Snapshotting to binary proto file {model}")
         solver.net.save(model, solver.param.snapshot_diff)
@@ -82,7 +80,8 @@ def restore(solver, path: str) -> None:
         try:
             solver.set_stream_state(streams)
         except CaffeError as error:
-            log.warning("sgd_solver.cpp:336", f"{path}: data and random numbers start anew: {error}")
+            message = f"{path}: data and random numbers start anew: {error}"
+            log.warning("sgd_solver.cpp:336", message)
 
 
 def _read_binary(path: str) -> hdf5_model.State:

@@ -1,7 +1,7 @@
 """Solvers: training a net with the updates, rates and schedules of a SolverParameter.
 
-To add a solver type: subclass `SGDSolver`, give `type`, `histories` and `compute_update`, and list it
-in `SOLVERS`.
+To add a solver type: subclass `SGDSolver`, give `type`, `histories` and `compute_update`, and list
+it in `SOLVERS`.
 """
 
 import os
@@ -30,6 +30,7 @@ POLICIES: dict[str, Callable[[Any, int, int], float]] = {
     "poly": lambda p, iteration, step: max(0.0, 1 - iteration / p.max_iter) ** p.power,
     "sigmoid": lambda p, iteration, step: 1 / (1 + np.exp(-p.gamma * (iteration - p.stepsize))),
 }
+NEEDED = {"step": "stepsize", "sigmoid": "stepsize", "poly": "max_iter"}
 LEGACY_TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")
 
 
@@ -39,10 +40,10 @@ def check_policy(param) -> None:
     if policy not in POLICIES:
         known = ", ".join(POLICIES)
         raise CaffeError(f'lr_policy is "{policy}", expected one of {known}')
-    for field in {"step": ["stepsize"], "sigmoid": ["stepsize"], "poly": ["max_iter"]}.get(policy, []):
-        if getattr(param, field) <= 0:
-            value = getattr(param, field)
-            raise CaffeError(f'{field} is {value}, lr_policy "{policy}" expects more than 0')
+    field = NEEDED.get(policy)
+    if field and getattr(param, field) <= 0:
+        value = getattr(param, field)
+        raise CaffeError(f'{field} is {value}, lr_policy "{policy}" expects more than 0')
     if policy not in ("fixed", "poly") and param.gamma < 0:
         raise CaffeError(f'gamma is {param.gamma:g}, lr_policy "{policy}" expects 0 or more')
 
@@ -52,7 +53,8 @@ def learning_rate(param, iteration: int, step: int) -> tuple[float, int]:
 
     base_lr times: fixed 1; step gamma^floor(iter / stepsize); exp gamma^iter;
     inv (1 + gamma iter)^-power; multistep gamma^(stepvalues passed), one more at most per call;
-    poly (1 - iter / max_iter)^power, 0 from max_iter on; sigmoid 1 / (1 + e^(-gamma (iter - stepsize))).
+    poly (1 - iter / max_iter)^power, 0 from max_iter on;
+    sigmoid 1 / (1 + e^(-gamma (iter - stepsize))).
     """
     check_policy(param)
     if param.lr_policy == "step":
@@ -64,11 +66,12 @@ def learning_rate(param, iteration: int, step: int) -> tuple[float, int]:
             place = "sgd_solver.cpp:50"
             log.info(place, f"MultiStep Status: Iteration {iteration}, step = {step}")
     with np.errstate(over="ignore"):
-        return float(np.float32(param.base_lr * POLICIES[param.lr_policy](param, iteration, step))), step
+        factor = POLICIES[param.lr_policy](param, iteration, step)
+    return float(np.float32(param.base_lr * factor)), step
 
 
 def read_solver(path: "str | os.PathLike") -> Any:
-    """The SolverParameter of a prototxt file; solver_type is upgraded, snapshot_prefix filled in."""
+    """The SolverParameter of a file; solver_type is upgraded, snapshot_prefix filled in."""
     param = prototxt.read(path, caffe_pb2.SolverParameter)
     _upgrade_type(param, os.fspath(path))
     _complete_prefix(param, os.fspath(path))
@@ -136,7 +139,7 @@ class Solver(instance):
         self.requested_action: Callable[[], Action] = lambda: Action.NONE
         self._callbacks: list = []
         self._stopping = False
-        self._states_before_test: "list | None" = None
+        self._states_before_test: list | None = None
         text = prototxt.text(definition)
         log.info("solver.cpp:45", f"Initializing solver from parameters: \n{text}")
         self._check()
@@ -165,8 +168,10 @@ class Solver(instance):
         fields = ("train_net_param", "train_net", "net_param", "net")
         given = [field for field in fields if param.HasField(field)]
         if len(given) != 1:
-            found = f"found {', '.join(given)}" if given else "found none"
-            raise self._error(f"{found}, expected one train net: net, net_param, train_net or train_net_param")
+            raise self._error(
+                f"found {', '.join(given) or 'none'}, "
+                "expected one train net: net, net_param, train_net or train_net_param"
+            )
         field = given[0]
         value = getattr(param, field)
         from_file = isinstance(value, str)
@@ -205,7 +210,8 @@ class Solver(instance):
                 f"expected 0 or {len(sources)}, once per test net"
             )
         if sources and param.test_interval <= 0:
-            raise self._error(f"test_interval is {param.test_interval}, expected more than 0 to test")
+            interval = param.test_interval
+            raise self._error(f"test_interval is {interval}, expected more than 0 to test")
         return sources
 
     def _make_net(self, value: Any, field: str, phase: int, state) -> Net:
@@ -213,7 +219,8 @@ class Solver(instance):
         source, lines = f"{self.source}: {field}", None
         if isinstance(value, str):
             source, text = value, prototxt.read_text(value)
-            value, lines = prototxt.parse(text, caffe_pb2.NetParameter, value), prototxt.layer_lines(text)
+            lines = prototxt.layer_lines(text)
+            value = prototxt.parse(text, caffe_pb2.NetParameter, source)
         complete = caffe_pb2.NetState(phase=phase)
         complete.MergeFrom(value.state)
         complete.MergeFrom(state)
@@ -235,7 +242,7 @@ class Solver(instance):
     # -- training ------------------------------------------------------------------------------
 
     def add_callback(self, on_start: Callable, on_gradients_ready: Callable) -> None:
-        """Call `on_start()` before the forward and `on_gradients_ready()` before the update of each step."""
+        """Call `on_start()` before each iteration's forward, the other before its update."""
         self._callbacks.append((on_start, on_gradients_ready))
 
     def solve(self, resume_file: "str | None" = None) -> None:
@@ -283,7 +290,8 @@ class Solver(instance):
         self._restart_averages()
         last = self.iter + iterations
         while self.iter < last:
-            if self._due(self.param.test_interval) and (self.iter or self.param.test_initialization):
+            tests = self.iter > 0 or self.param.test_initialization
+            if tests and self._due(self.param.test_interval):
                 self._test_all()
                 if self._stopping:
                     return
@@ -443,12 +451,12 @@ class SGDSolver(Solver):
 
     @property
     def lr(self) -> float:
-        """The learning rate of this iteration; under "multistep", asking moves on by a step at most."""
+        """The rate of this iteration; under "multistep", asking moves on by a step at most."""
         rate, self.current_step = learning_rate(self.param, self.iter, self.current_step)
         return rate
 
     def history(self) -> Tensors:
-        """The histories on the device in use: of all parameters the first, then of all the second."""
+        """The histories, on the device in use: the first of all parameters, then the second."""
         device = context.device()
         if not self._history:
             blobs = self.net.learnable_params * self.histories
@@ -474,9 +482,7 @@ class SGDSolver(Solver):
         for (lr_mult, decay_mult), members in self._groups().items():
             ours = [data[i] for i in members]
             step = [diff[i] for i in members]
-            past = [
-                [history[i + k * len(blobs)] for i in members] for k in range(self.histories)
-            ]
+            past = [[history[i + k * len(blobs)] for i in members] for k in range(self.histories)]
             if self.param.iter_size > 1:
                 torch._foreach_mul_(step, 1 / self.param.iter_size)
             self._regularize(step, ours, self.param.weight_decay * decay_mult)

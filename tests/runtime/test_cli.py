@@ -208,7 +208,10 @@ def test_minloglevel_silences_the_command(folder, capsys, monkeypatch):
             "time -model net.prototxt -cpu -gpu 0",
             "-cpu and -gpu are both given, expected one of them at most",
         ),
-        ("time -model net.prototxt -gpu a", '-gpu is "a", expected all or numbers separated by ","'),
+        (
+            "time -model net.prototxt -gpu a",
+            '-gpu is "a", expected all or numbers separated by ","',
+        ),
     ],
 )
 def test_what_is_refused(command, message, folder, capsys):
@@ -424,18 +427,19 @@ class Training:
 
     def wait_for(self, words):
         """Wait until the log has a line with these words."""
-        for _ in range(1200):
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
             if words in self.log.read_text():
                 return
             assert self.process.poll() is None, self.log.read_text()[-2000:]
-            time.sleep(0.05)
+            time.sleep(0.01)
         pytest.fail(f"no {words!r} in the log")
 
     def send(self, number):
         self.process.send_signal(number)
 
     def end(self):
-        return self.process.wait(60)
+        return self.process.wait(120)
 
 
 @pytest.mark.slow

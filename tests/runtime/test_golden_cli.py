@@ -1,9 +1,11 @@
-"""Runs of the genuine command: our log says the same in the same order, our files have their names."""
+"""Runs of the genuine command: our log says the same in the same order, as do our file names."""
 
+import csv
 import json
 import re
 import shlex
 import shutil
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -63,7 +65,8 @@ def test_logs_and_output(case, capfd):
         expected = Path(f"{recorded['name']}.stderr.txt").read_text().split("*** Check failure")[0]
         assert differences(err, expected) == []
         assert (code == 0) == (recorded["exit_code"] == 0)
-        assert ours_as_theirs(case["case"], out) == Path(f"{recorded['name']}.stdout.txt").read_text()
+        output = Path(f"{recorded['name']}.stdout.txt").read_text()
+        assert ours_as_theirs(case["case"], out) == output
         assert set(Path().glob("snap_iter_*")) == snapshots
         if not messages(expected):
             assert err == expected
@@ -81,3 +84,63 @@ def test_what_genuine_caffe_refuses(case, capfd):
         assert len(fatal) == 1
         assert "\n" not in fatal[0].text
         assert "Traceback" not in err
+
+
+# -- log readers -----------------------------------------------------------------------------------
+
+
+def read_tables(text):
+    """What Caffe's log reader makes of a log: rows of the train and of the test table.
+
+    Time is read from the first two words of a line and counts from the line that says "Solving".
+    """
+    tables, start, iteration, rate, seconds = {"Train": {}, "Test": {}}, None, None, None, 0.0
+    for line in text.splitlines():
+        words = line.split()
+        if re.match(r"[IWEF]\d{4} ", line):
+            moment = datetime.strptime(f"2024{words[0][1:]} {words[1]}", "%Y%m%d %H:%M:%S.%f")
+            start = moment if start is None and "Solving" in line else start
+            seconds = (moment - start).total_seconds() if start else 0.0
+        if found := re.search(r"Iteration (\d+)", line):
+            iteration = int(found[1])
+        if found := re.search(r"lr = ([-+]?[0-9]*\.?[0-9]+([eE]?[-+]?[0-9]+)?)", line):
+            rate = float(found[1])
+        found = re.search(r"(Train|Test) net output #(\d+): (\S+) = ([.\deE+-]+)", line)
+        if found and iteration is not None:
+            row = tables[found[1]].setdefault(iteration, {"Seconds": seconds, "LearningRate": rate})
+            row[found[3]] = float(found[4])
+    for rows in tables.values():
+        first, *others = rows.values()
+        if first["LearningRate"] is None:  # outputs are logged before the rate
+            first["LearningRate"] = others[0]["LearningRate"]
+    return tables
+
+
+TABLES = sorted(
+    (path.parent.name, path.name) for path in GOLDEN.glob("*/*.txt.t*") if path.suffix != ".txt"
+)
+
+
+def test_tables_are_there():
+    assert len(TABLES) == 11
+
+
+@pytest.mark.parametrize(
+    ("case", "table"), TABLES, indirect=["case"], ids=["-".join(pair) for pair in TABLES]
+)
+def test_log_readers_find_what_they_look_for(case, table, capfd):
+    name, kind = table.split(".")[0], table.rpartition(".")[2].capitalize()
+    expected = list(csv.DictReader(Path(table).read_text().splitlines()))
+    for recorded in case["runs"]:
+        capfd.readouterr()
+        run(recorded["command"])
+        if recorded["name"] == name:
+            break
+    rows = read_tables(capfd.readouterr().err)[kind]
+    assert list(rows) == [float(row["NumIters"]) for row in expected]
+    for row, (iteration, ours) in zip(expected, rows.items()):
+        assert set(ours) | {"NumIters"} == set(row)
+        for column in set(ours) - {"Seconds"}:
+            assert ours[column] == pytest.approx(float(row[column]), rel=1e-4), (iteration, column)
+    seconds = [row["Seconds"] for row in rows.values()]
+    assert seconds == sorted(seconds) and seconds[0] > 0 and seconds[-1] < 60

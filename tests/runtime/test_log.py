@@ -104,11 +104,13 @@ def test_bar_is_below_whole_log_lines_on_a_terminal(monkeypatch):
         log.info("a.cpp:1", "first line")
         show(11, 0.5)
         log.info("a.cpp:1", "second line")
-        show(12, 0.25)
+        show(14, 0.25)
+        log.info("a.cpp:1", "third line")
     log.info("a.cpp:1", "after it")
     text = sys.stderr.getvalue()
-    assert "| 10/40 [" in text
-    for words in ("first line", "second line", "after it"):
+    assert "| 10/40 [" in text and "| 11/40 [" in text and "| 14/40 [" in text
+    assert "loss = 0.25" in text
+    for words in ("first line", "second line", "third line", "after it"):
         line = re.search(rf"[\r\n]([^\r\n]*{words})\n", "\n" + text)
         assert re.fullmatch(rf"I\d{{4}} \S+ +\d+ a\.cpp:1\] {words}", line[1])
 

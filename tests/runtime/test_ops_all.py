@@ -1,4 +1,4 @@
-"""What holds for every layer type: shapes as declared, exact gradients, bottoms left as they were, bf16."""
+"""What holds for every layer type: declared shapes, exact gradients, untouched bottoms, bf16."""
 
 import numpy as np
 import pytest
@@ -62,7 +62,7 @@ CASES = [
     ),
     (
         "Convolution",
-        "convolution_param { num_output: 6 kernel_size: 3 kernel_size: 2 pad: 1 stride: 2 group: 3 }",
+        "convolution_param { num_output: 6 kernel_h: 3 kernel_w: 2 pad: 1 stride: 2 group: 3 }",
         [(PLANE, values)],
         1,
     ),
@@ -138,8 +138,18 @@ CASES = [
     ("Parameter", "parameter_param { shape { dim: 2 dim: 3 } }", [], 1),
     ("Pooling", "pooling_param { kernel_size: 3 stride: 2 pad: 1 }", [(PLANE, values)], 2),
     ("Pooling", "pooling_param { kernel_size: 3 stride: 2 pad: 2 }", [(PLANE, values)], 1),
-    ("Pooling", "pooling_param { pool: AVE kernel_size: 3 stride: 2 pad: 1 }", [(PLANE, values)], 1),
-    ("Pooling", "pooling_param { pool: AVE kernel_size: 3 stride: 2 pad: 2 }", [(PLANE, values)], 1),
+    (
+        "Pooling",
+        "pooling_param { pool: AVE kernel_size: 3 stride: 2 pad: 1 }",
+        [(PLANE, values)],
+        1,
+    ),
+    (
+        "Pooling",
+        "pooling_param { pool: AVE kernel_size: 3 stride: 2 pad: 2 }",
+        [(PLANE, values)],
+        1,
+    ),
     ("Pooling", "pooling_param { pool: STOCHASTIC kernel_size: 2 }", [(PLANE, positive)], 1),
     ("Power", "power_param { power: 3 scale: 0.5 shift: 1 }", [(PLANE, values)], 1),
     ("RNN", "recurrent_param { num_output: 3 }", [((4, 2, 5), values), ((4, 2), started)], 1),
@@ -148,8 +158,13 @@ CASES = [
     ("Reduction", "reduction_param { operation: ASUM axis: 2 coeff: 2 }", [(PLANE, values)], 1),
     ("Reduction", "reduction_param { operation: MEAN axis: -1 }", [(PLANE, values)], 1),
     ("Reduction", "reduction_param { operation: SUMSQ }", [(PLANE, values)], 1),
-    ("Reshape", "reshape_param { shape { dim: 0 dim: -1 } axis: 1 num_axes: 2 }", [(PLANE, values)], 1),
-    ("SPP", "spp_param { pyramid_height: 3 }", [(PLANE, values)], 1),
+    (
+        "Reshape",
+        "reshape_param { shape { dim: 0 dim: -1 } axis: 1 num_axes: 2 }",
+        [(PLANE, values)],
+        1,
+    ),
+    ("SPP", "spp_param { pyramid_height: 3 }", [((2, 3, 7, 6), values)], 1),
     ("SPP", "spp_param { pyramid_height: 1 pool: AVE }", [(PLANE, values)], 1),
     ("Scale", "scale_param { num_axes: 2 bias_term: true }", [(PLANE, values)], 1),
     ("Scale", "scale_param { axis: 0 bias_term: true }", [(PLANE, values), ((2, 3), values)], 1),

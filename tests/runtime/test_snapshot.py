@@ -62,7 +62,7 @@ def test_a_resumed_training_equals_one_that_went_through(kind, file_format, fold
 
 
 def test_without_the_streams_it_would_differ(folder):
-    """What the exact tests see: batches, crops, mirrors and dropout at hand depend on the streams."""
+    """What the tests above see: batches, crops, mirrors and dropout depend on the streams."""
     through = make()
     through.step(4)
     through.snapshot()
@@ -104,9 +104,8 @@ def test_a_stop_within_a_test_repeats_the_test_when_resumed(folder):
     asked = []
 
     def stop_at_the_second_batch_of_a_test():
-        asked.append(stopped.iter)
-        inside = len(asked) > 1 and asked[-1] == asked[-2] == 4
-        return solver.Action.STOP if inside else solver.Action.NONE
+        asked.append(stopped.iter)  # thrice at 4: after the iteration, before two batches
+        return solver.Action.STOP if asked.count(4) == 3 else solver.Action.NONE
 
     stopped.requested_action = stop_at_the_second_batch_of_a_test
     stopped.solve()
@@ -350,9 +349,7 @@ def test_a_model_is_no_state(state):
 
 def test_a_net_with_other_layers_resumes_with_a_warning(state, capsys):
     net = Path("net.prototxt").read_text()
-    Path("net.prototxt").write_text(
-        net + 'layer { name: "x" type: "Power" bottom: "ip" top: "x" }'
-    )
+    Path("net.prototxt").write_text(net + 'layer { name: "x" type: "Power" bottom: "ip" top: "x" }')
     made = make()
     made.restore(str(state))
     assert made.iter == 2

@@ -1,4 +1,4 @@
-"""A small training with everything that must resume exactly: LMDB, crop, mirror, dropout, statistics."""
+"""A small training with all that must resume exactly: LMDB, crop, mirror, dropout, statistics."""
 
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def write_folder(folder: Path) -> None:
     """Writes net.prototxt and the database that it reads."""
     (folder / "net.prototxt").write_text(NET)
     draw = np.random.default_rng(7)
-    with lmdb.open(str(folder / "db"), map_size=1 << 20) as database, database.begin(write=True) as w:
+    with lmdb.open(str(folder / "db"), map_size=1 << 20) as db, db.begin(write=True) as w:
         for item in range(ITEMS):
             pixels = draw.integers(0, 256, (2, 8, 9), dtype=np.uint8)
             datum = caffe_pb2.Datum(channels=2, height=8, width=9, label=item % 3)

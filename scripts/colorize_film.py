@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""Colour a film from a few of its frames that a person has coloured."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+EPILOG = """\
+1. colorize_film shot.mp4 --export 0,40,80 --keyframes keyframes/
+   writes these frames, counted from 0, as images; colour them in any program
+2. colorize_film shot.mp4 --keyframes keyframes/
+   trains a network on them and colours every frame; what was trained is kept in shot.work/, so the
+   same command goes on after an interruption
+
+A keyframe is any image whose name ends in the number of its frame: frame_000040.png.
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = _parser().parse_args(argv)
+    from colorization.images import ImageError
+    from colorization.keyframes import KeyframeError, TrainingError
+    from colorization.network import NetworkError
+    from colorization.video import VideoError
+
+    try:
+        if options.export is not None:
+            return _export(options)
+        return _colour(options)
+    except (ImageError, KeyframeError, NetworkError, OSError, TrainingError, VideoError) as error:
+        print(f"colorize_film: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="colorize_film",
+        description="Colour a film from a few of its frames that a person has coloured.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("clip", type=Path, metavar="CLIP", help="the grey film")
+    add("--keyframes", nargs="+", required=True, metavar="PATH", help="coloured images, or folders")
+    add("--export", type=_numbers, metavar="N,N", help="write these frames for colouring, and stop")
+    add("--output", type=Path, metavar="FILE", help="the coloured film (CLIP_coloured.mp4)")
+    add("--work", type=Path, metavar="DIR", help="where training is kept (CLIP.work)")
+    add("--network", default="plain_quarter", metavar="NAME", help="name or folder (plain_quarter)")
+    add("--iterations", type=_positive, default=400, metavar="N", help="of training (400)")
+    add("--batch", type=_positive, default=8, metavar="N", help="images at once (8)")
+    add("--precision", choices=("fp32", "bf16"), default="bf16", help="of training (bf16)")
+    add("--seed", type=int, default=1, help="of training (1)")
+    add("--size", type=_positive, default=256, metavar="N", help="what the network sees (256)")
+    add("--crf", type=int, default=16, help="quality of the film, smaller is better (16)")
+    device = parser.add_mutually_exclusive_group()
+    device.add_argument("--gpu", type=int, metavar="ID", help="compute on this GPU")
+    device.add_argument("--cpu", action="store_true", help="compute on the CPU (the default)")
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f'expected a number above 0, got "{text}"')
+    return int(text)
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'expected numbers like 0,40,80, got "{text}"') from None
+
+
+def _export(options: argparse.Namespace) -> int:
+    from colorization.keyframes import export_frames
+
+    files = export_frames(options.clip, options.export, Path(options.keyframes[0]))
+    print(f"{len(files)} frames to colour in {files[0].parent}")
+    return 0
+
+
+def _colour(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from colorization.batch import Job, colour_film
+    from colorization.inference import Colorizer
+    from colorization.keyframes import Recipe, keyframe_files, read_keyframes, train
+    from colorization.network import network_path
+    from colorization.video import open_video
+
+    with open_video(options.clip):
+        pass  # a clip that cannot be read is told before the training, not after
+    output = options.output or options.clip.with_name(f"{options.clip.stem}_coloured.mp4")
+    work = options.work or options.clip.with_suffix(".work")
+    recipe = Recipe(
+        options.network, options.iterations, options.batch, options.precision, options.seed
+    )
+    keyframes = read_keyframes(keyframe_files(options.keyframes))
+    model = train(keyframes, work, recipe, options.gpu)
+    colorizer = Colorizer(
+        network_path(options.network), model, gpu=options.gpu, size=(options.size,) * 2
+    )
+
+    def watch(film):
+        return tqdm(film, "colouring", len(film) or None, unit="frame", disable=None)
+
+    colour_film(Job(options.clip, output), colorizer, options.batch, options.crf, watch)
+    print(f"{output}: coloured from {len(keyframes)} keyframes")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

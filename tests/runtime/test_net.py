@@ -1,0 +1,223 @@
+"""Building and running nets: what the recordings of genuine Caffe do not show."""
+
+import caffe
+import numpy as np
+import pytest
+import torch
+from caffe.errors import CaffeError
+
+NET = """
+name: "small"
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 dim: 6 dim: 7 } } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+  convolution_param { num_output: 4 kernel_size: 3 weight_filler { type: "xavier" } } }
+layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }
+layer { name: "a" type: "Power" bottom: "conv" top: "a" power_param { scale: 2 } }
+layer { name: "b" type: "TanH" bottom: "conv" top: "b" }
+layer { name: "sum" type: "Eltwise" bottom: "a" bottom: "b" top: "sum" }
+layer { name: "drop" type: "Dropout" bottom: "sum" top: "drop" }
+"""
+LOSS = """
+layer { name: "target" type: "Input" top: "target"
+  input_param { shape { dim: 2 dim: 4 dim: 4 dim: 5 } } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "drop" bottom: "target" top: "loss" }
+"""
+
+
+@pytest.fixture
+def build(tmp_path):
+    def build(text, phase=caffe.TEST, **options):
+        path = tmp_path / "net.prototxt"
+        path.write_text(text)
+        caffe.set_random_seed(3)
+        return caffe.Net(str(path), phase, **options)
+
+    return build
+
+
+def images(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def test_infer_equals_forward(build):
+    net = build(NET)
+    net.blobs["data"].data[...] = images(2, 3, 6, 7)
+    net.forward()
+    given = {"data": torch.from_numpy(images(2, 3, 6, 7))}
+    found = net.infer(given, ["drop", "a"])
+    assert sorted(found) == ["a", "drop"]
+    np.testing.assert_array_equal(found["drop"].numpy(), net.blobs["drop"].data)
+    np.testing.assert_array_equal(found["a"].numpy(), net.blobs["a"].data)
+
+
+def test_infer_takes_any_shape_and_leaves_the_blobs_alone(build):
+    net = build(NET)
+    before = net.blobs["drop"].data.copy()
+    found = net.infer({"data": torch.from_numpy(images(5, 3, 9, 4))}, ["drop"])
+    assert found["drop"].shape == (5, 4, 7, 2)
+    assert net.blobs["data"].shape == (2, 3, 6, 7)
+    np.testing.assert_array_equal(net.blobs["drop"].data, before)
+
+
+def test_infer_needs_only_the_inputs_of_its_outputs(build):
+    net = build(NET + LOSS)
+    found = net.infer({"data": torch.from_numpy(images(2, 3, 6, 7))}, ["drop"])
+    assert list(found) == ["drop"]
+    with pytest.raises(CaffeError, match='infer needs a value for input "target"'):
+        net.infer({"data": torch.from_numpy(images(2, 3, 6, 7))}, ["loss"])
+    with pytest.raises(CaffeError, match='the net has no blob "colour"'):
+        net.infer({}, ["colour"])
+
+
+def test_views_of_in_place_blobs_do_not_disturb_the_gradient(build):
+    plain, viewed = (build(NET + LOSS, caffe.TRAIN) for _ in range(2))
+    gradients = []
+    for net, names in ((plain, ()), (viewed, tuple(viewed.blobs))):
+        net.blobs["data"].data[...] = images(2, 3, 6, 7)
+        net.blobs["target"].data[...] = images(2, 4, 4, 5, seed=1)
+        for _ in range(2):
+            views = [net.blobs[name].data for name in names]
+            net.forward()
+            net.clear_param_diffs()
+            net.backward()
+        assert len(views) == len(names)
+        gradients.append(net.params["conv"][0].diff.copy())
+    np.testing.assert_allclose(gradients[1], gradients[0], rtol=1e-5, atol=1e-6)
+    assert np.abs(gradients[0]).max() > 0.1
+
+
+def test_gradient_of_the_whole_net_is_autograds(build):
+    net = build(NET + LOSS, caffe.TRAIN)
+    x, target = images(2, 3, 6, 7), images(2, 4, 4, 5, seed=1)
+    net.blobs["data"].data[...], net.blobs["target"].data[...] = x, target
+    net.forward()
+    mask = net.blobs["drop"].data / np.where(net.blobs["sum"].data == 0, 1, net.blobs["sum"].data)
+    net.clear_param_diffs()
+    net.backward()
+    w = torch.from_numpy(net.params["conv"][0].data.copy()).requires_grad_()
+    h = torch.relu(torch.nn.functional.conv2d(torch.from_numpy(x), w))
+    y = (2 * h + torch.tanh(h)) * torch.from_numpy(mask)
+    ((y - torch.from_numpy(target)) ** 2).sum().div(4).backward()
+    np.testing.assert_allclose(net.params["conv"][0].diff, w.grad.numpy(), rtol=1e-3, atol=1e-4)
+
+
+def test_backward_without_forward_is_refused(build):
+    net = build(NET + LOSS, caffe.TRAIN)
+    with pytest.raises(CaffeError, match=r'layer "loss" \(EuclideanLoss\): backward was called'):
+        net.backward()
+
+
+def test_streams_repeat_from_a_saved_state(build):
+    net = build(NET, caffe.TRAIN)
+    net.blobs["data"].data[...] = images(2, 3, 6, 7)
+    net.forward()
+    state = net.stream_state()
+    net.forward()
+    expected = net.blobs["drop"].data.copy()
+    net.forward()
+    assert not np.array_equal(net.blobs["drop"].data, expected)
+    net.set_stream_state(state)
+    net.forward()
+    np.testing.assert_array_equal(net.blobs["drop"].data, expected)
+
+
+def test_a_state_of_another_net_is_refused(build):
+    with pytest.raises(CaffeError, match="the state is of a net of 3 layers, expected 8"):
+        build(NET).set_stream_state({"seed": 1, "calls": [0, 0, 0]})
+
+
+def test_models_travel_by_layer_name(build, tmp_path):
+    net = build(NET)
+    net.save(str(tmp_path / "a.caffemodel"))
+    net.save_hdf5(str(tmp_path / "a.caffemodel.h5"))
+    for name in ("a.caffemodel", "a.caffemodel.h5"):
+        other = build(NET.replace("xavier", "constant"))
+        assert not other.params["conv"][0].data.any()
+        other.copy_from(str(tmp_path / name))
+        np.testing.assert_array_equal(other.params["conv"][0].data, net.params["conv"][0].data)
+
+
+def test_a_model_of_another_shape_is_refused(build, tmp_path):
+    build(NET).save(str(tmp_path / "a.caffemodel"))
+    other = build(NET.replace("kernel_size: 3", "kernel_size: 2"))
+    with pytest.raises(CaffeError) as caught:
+        other.copy_from(str(tmp_path / "a.caffemodel"))
+    assert str(caught.value) == (
+        f'{tmp_path}/a.caffemodel: layer "conv": parameter 0 has shape 4 3 3 3 (108), '
+        "expected 4 3 2 2 (48); to learn the layer from scratch, rename it"
+    )
+
+
+@pytest.mark.parametrize(
+    "broken, message",
+    [
+        (
+            NET.replace('type: "ReLU"', 'type: "Relu"'),
+            'net.prototxt:6: layer "relu" (Relu): unknown layer type "Relu"; did you mean "ReLU"?',
+        ),
+        (
+            NET.replace('bottom: "b"', 'bottom: "c"'),
+            'net.prototxt:9: layer "sum" (Eltwise): bottom 1 "c" is made by no layer before it',
+        ),
+        (
+            NET.replace('top: "b"', 'top: "a"').replace('bottom: "b"', 'bottom: "a"'),
+            'net.prototxt:8: layer "b" (TanH): top "a" is already made by another layer',
+        ),
+        (
+            NET.replace("kernel_size: 3", "kernel_size: 7"),
+            'net.prototxt:4: layer "conv" (Convolution): kernel 7 needs at least 7x7; '
+            "bottom is (2, 3, 6, 7)",
+        ),
+        (
+            NET.replace('type: "TanH"', 'type: "TanH" propagate_down: true propagate_down: true'),
+            'net.prototxt:8: layer "b" (TanH): propagate_down is given 2 times, expected 0 or 1, '
+            "once per bottom",
+        ),
+        (
+            NET.replace('type: "Dropout"', 'type: "Dropout" loss_weight: 1 loss_weight: 2'),
+            'net.prototxt:10: layer "drop" (Dropout): loss_weight is given 2 times, expected 0 or '
+            "1, once per top",
+        ),
+        (
+            NET.replace('type: "TanH"', 'type: "TanH" param { lr_mult: 1 }'),
+            'net.prototxt:8: layer "b" (TanH): has 1 param entries, expected at most 0',
+        ),
+        (
+            NET.replace('type: "ReLU" bottom: "conv"', 'type: "ReLU"'),
+            'net.prototxt:6: layer "relu" (ReLU): top "conv" is already made by another layer',
+        ),
+        (
+            NET.replace("num_output: 4", "num_outputs: 4"),
+            'net.prototxt:5:23: unknown field "num_outputs" in ConvolutionParameter; '
+            'did you mean "num_output"?',
+        ),
+    ],
+)
+def test_errors_name_file_line_and_layer(build, monkeypatch, tmp_path, broken, message):
+    (tmp_path / "net.prototxt").write_text(broken)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CaffeError) as caught:
+        caffe.Net("net.prototxt", caffe.TEST)
+    assert str(caught.value) == message
+
+
+def test_phase_must_be_given(build):
+    with pytest.raises(CaffeError, match="phase is None, expected caffe.TRAIN or caffe.TEST"):
+        caffe.Net("net.prototxt")
+
+
+def test_bf16_computes_and_hands_out_float32(build):
+    net = build(NET + LOSS, caffe.TRAIN)
+    net.blobs["data"].data[...] = images(2, 3, 6, 7)
+    caffe.set_precision("bf16")
+    try:
+        net.forward()
+        net.backward()
+    finally:
+        caffe.set_precision("fp32")
+    rough = net.blobs["conv"].data.copy()
+    assert rough.dtype == np.float32 and net.params["conv"][0].diff.any()
+    net.forward()
+    exact = net.blobs["conv"].data
+    assert not np.array_equal(rough, exact)
+    np.testing.assert_allclose(rough, exact, rtol=0.02, atol=0.02)

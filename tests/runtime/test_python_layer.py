@@ -1,0 +1,86 @@
+"""Python layers: numpy or tensors, their own parameters, errors that say where."""
+
+import sys
+import textwrap
+
+import caffe
+import numpy as np
+import pytest
+from caffe.errors import CaffeError
+
+MODULE = """
+import caffe, numpy as np
+
+class Square(caffe.Layer):
+    def setup(self, bottom, top):
+        self.scale = float(self.param_str or 1)
+    def reshape(self, bottom, top):
+        top[0].reshape(*bottom[0].shape)
+    def forward(self, bottom, top):
+        top[0].data[...] = self.scale * bottom[0].data ** 2
+        self.seen = type(bottom[0].data).__name__
+    def backward(self, top, propagate_down, bottom):
+        bottom[0].diff[...] = 2 * self.scale * bottom[0].data * top[0].diff
+
+class TensorSquare(Square):
+    device_tensors = True
+
+class Broken(Square):
+    def forward(self, bottom, top):
+        raise ValueError("the colour is wrong")
+"""
+NET = """
+force_backward: true
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 } } }
+layer { name: "s" type: "Python" bottom: "x" top: "s"
+  python_param { module: "squares" layer: "%s" param_str: "3" } }
+"""
+
+
+@pytest.fixture
+def build(tmp_path, monkeypatch):
+    (tmp_path / "squares.py").write_text(textwrap.dedent(MODULE))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "squares", raising=False)
+
+    def build(layer):
+        (tmp_path / "net.prototxt").write_text(NET % layer)
+        return caffe.Net("net.prototxt", caffe.TRAIN)
+
+    return build
+
+
+@pytest.mark.parametrize("layer, seen", [("Square", "ndarray"), ("TensorSquare", "Tensor")])
+def test_same_numbers_on_arrays_and_tensors(build, layer, seen):
+    net = build(layer)
+    net.blobs["x"].data[...] = [[1, 2, 3], [4, 5, 6]]
+    net.forward()
+    assert net.blobs["s"].data.tolist() == [[3, 12, 27], [48, 75, 108]]
+    net.blobs["s"].diff[...] = 1
+    net.backward()
+    assert net.blobs["x"].diff.tolist() == [[6, 12, 18], [24, 30, 36]]
+    assert net.layers[1].user.seen == seen
+
+
+def test_an_error_keeps_its_type_and_tells_its_place(build):
+    net = build("Broken")
+    with pytest.raises(ValueError) as caught:
+        net.forward()
+    assert str(caught.value) == 'net.prototxt:4: layer "s" (Python): the colour is wrong'
+
+
+def test_unknown_class_and_module(build, tmp_path):
+    with pytest.raises(CaffeError) as caught:
+        build("Cube")
+    expected = 'net.prototxt:4: layer "s" (Python): module "squares" has no class "Cube"'
+    assert str(caught.value) == expected
+    (tmp_path / "net.prototxt").write_text(NET.replace("squares", "cubes") % "Cube")
+    with pytest.raises(CaffeError, match='cannot import module "cubes": No module named'):
+        caffe.Net("net.prototxt", caffe.TRAIN)
+
+
+def test_layers_can_be_made_by_hand():
+    layer = caffe.Layer()
+    layer.blobs.add_blob(2, 3)
+    assert np.shape(layer.blobs[0].data) == (2, 3)
