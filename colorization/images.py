@@ -13,10 +13,11 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 from PIL import TiffImagePlugin as Tiff
 
 from colorization.files import replacing
@@ -122,7 +123,7 @@ def is_coloured(rgb: np.ndarray, difference: float = 0.1, share: float = 0.01) -
     return bool((spread > difference * np.iinfo(rgb.dtype).max).mean() > share)
 
 
-def _read(image: Image.Image, data: bytes) -> Picture:
+def _read(image: ImageFile.ImageFile, data: bytes) -> Picture:
     pages = getattr(image, "n_frames", 1)
     if pages > 1 and image.format != "MPO":  # a camera's JPEG with a second view
         raise ValueError(f"it has {pages} frames or pages, where one is expected")
@@ -132,7 +133,7 @@ def _read(image: Image.Image, data: bytes) -> Picture:
     icc = image.info.get("icc_profile") or b""
     if deep:
         rgb, alpha = _decode_16_bits(data, image)
-        rgb, alpha = _turn(rgb, orientation), _turn(alpha, orientation)
+        rgb, alpha = _turn(rgb, orientation), None if alpha is None else _turn(alpha, orientation)
     else:
         rgb, alpha = _pixels(ImageOps.exif_transpose(image), icc)
     if icc[16:20] != b"RGB ":
@@ -192,8 +193,8 @@ def _decode_16_bits(data: bytes, image: Image.Image) -> tuple[np.ndarray, np.nda
     return rgb, pixels[:, :, 3] if pixels.shape[2] == 4 else None
 
 
-def _turn(pixels: np.ndarray | None, orientation: int) -> np.ndarray | None:
-    if pixels is None or orientation not in _TURNS:
+def _turn(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    if orientation not in _TURNS:
         return pixels
     transpose, flip_rows, flip_columns = _TURNS[orientation]
     if transpose:
@@ -209,7 +210,7 @@ def _save(path: Path, picture: Picture, form: str) -> None:
     image = Image.fromarray(_eight_bits(picture.rgb))
     if picture.alpha is not None and form in _ALPHA:
         image.putalpha(Image.fromarray(_eight_bits(picture.alpha)))
-    options = dict(_SAVE_OPTIONS.get(form, {}))
+    options: dict[str, Any] = dict(_SAVE_OPTIONS.get(form, {}))
     if picture.exif:
         options["exif"] = picture.exif
     if picture.icc:

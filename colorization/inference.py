@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
+from numpy.typing import DTypeLike
 
 from colorization.array_namespace import Array, array_namespace, asarray_like
 from colorization.colour import Lab_to_sRGB, sRGB_to_Lab
@@ -131,7 +132,9 @@ def shrink(L: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return L
 
 
-def join(L: np.ndarray, ab: Array, seen: tuple[int, int], dtype: type = np.uint8) -> np.ndarray:
+def join(
+    L: np.ndarray, ab: Array, seen: tuple[int, int], dtype: DTypeLike = np.uint8
+) -> np.ndarray:
     """Return RGB (H, W, 3) of the full L (H, W) and a small ab (2, h, w).
 
     `dtype` is uint8 or uint16; `seen` is the size (H, W) at which the network saw L. ab is
@@ -139,13 +142,13 @@ def join(L: np.ndarray, ab: Array, seen: tuple[int, int], dtype: type = np.uint8
     clipped. Computed where ab lies.
     """
     H, W = L.shape
-    top = np.iinfo(dtype).max
     rgb = np.empty((H, W, 3), dtype)
+    top = np.iinfo(rgb.dtype).max
     for rows in _bands(H, W):
         plane = asarray_like(L[rows], ab)[None]
         band = upsample(ab, (H, W), seen, rows=rows)
         Lab = array_namespace(ab).concatenate((plane, band))
-        rgb[rows] = _integers(Lab_to_sRGB(Lab, axis=0) * top + 0.5, dtype)
+        rgb[rows] = _integers(Lab_to_sRGB(Lab, axis=0) * top + 0.5, rgb.dtype)
     return rgb
 
 
@@ -154,7 +157,7 @@ def _bands(H: int, W: int) -> Iterator[slice]:
     return (slice(start, min(start + step, H)) for start in range(0, H, step))
 
 
-def _integers(values: Array, dtype: type) -> np.ndarray:
+def _integers(values: Array, dtype: np.dtype) -> np.ndarray:
     """Return values (3, H, W), cut to integers, as (H, W, 3) in numpy."""
     if not isinstance(values, np.ndarray):
         values = values.int().cpu().numpy()

@@ -72,8 +72,8 @@ class Network:
 
     def __init__(
         self,
-        deploy: Path,
-        weights: Path,
+        deploy: str | os.PathLike,
+        weights: str | os.PathLike,
         gpu: int | None = None,
         precision: str = "fp32",
     ):
@@ -112,7 +112,7 @@ class Network:
         result = self._net.infer({"data_l": torch.from_numpy(L)}, [output])[output]
         return result.numpy() if result.device.type == "cpu" else result
 
-    def _check_weights(self, weights: Path) -> None:
+    def _check_weights(self, weights: str | os.PathLike) -> None:
         """Raise if a layer has got nothing: Caffe passes over layers that a file lacks."""
         for name, blobs in self._net.params.items():
             learned = blobs[0].data.ndim == 4 and name != "ab"

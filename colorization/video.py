@@ -15,6 +15,7 @@ from contextlib import ExitStack, suppress
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from types import TracebackType
 
 import av
 import numpy as np
@@ -64,7 +65,7 @@ class VideoReader:
         self._container, self._stream = _open_input(self.path)
         stream = self._stream
         stream.thread_type = "AUTO"
-        self.time_base: Fraction = stream.time_base
+        self.time_base: Fraction = stream.time_base or 1 / DEFAULT_RATE
         self.rate: Fraction = stream.average_rate or stream.guessed_rate or DEFAULT_RATE
         self._end = self._position = 0.0  # seconds: of the demuxed data, of the decoded frames
         self._cut = False
@@ -115,7 +116,7 @@ class VideoReader:
             for packet in self._container.demux():
                 self._note(packet)
                 if packet.stream_index == self._stream.index:
-                    for frame in packet.decode():
+                    for frame in self._stream.decode(packet):
                         self._position = frame.time or self._position
                         yield frame
         except av.error.FFmpegError as error:
@@ -166,10 +167,11 @@ class VideoWriter:
         self._time_base = template.time_base if template else 1 / self._rate
         self._crf = crf
         self._stack = ExitStack()
-        self._output: av.container.OutputContainer | None = None
+        self._output: av.container.OutputContainer
+        self._stream: av.VideoStream
         self._companions: Iterator[tuple[float, av.Packet]] = iter(())
         self._companion: tuple[float, av.Packet] | None = None
-        self._last: int | None = None
+        self._last: int | None = None  # pts; None as long as there is no output
 
     def __enter__(self) -> VideoWriter:
         try:
@@ -178,12 +180,17 @@ class VideoWriter:
             raise self._unwritable(error) from error
         return self
 
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
-        with self._stack:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._stack as stack:
             if kind is None:
                 self._finish()
             else:
-                self._stack.pop_all().__exit__(kind, error, trace)
+                stack.pop_all().__exit__(kind, error, trace)
 
     def write(self, frame: np.ndarray, pts: int | None = None) -> None:
         """Encode one frame (H, W, 3) uint8, all of one size.
@@ -200,7 +207,7 @@ class VideoWriter:
             raise self._unwritable(error) from error
 
     def _encode(self, frame: np.ndarray, pts: int) -> None:
-        if self._output is None:
+        if self._last is None:
             self._start(frame)
         if frame.shape[:2] != (self._stream.height, self._stream.width):
             expected = f"{self._stream.width}x{self._stream.height}"
@@ -218,10 +225,9 @@ class VideoWriter:
     def _start(self, frame: np.ndarray) -> None:
         suffix = self.path.suffix.lower()
         webm = suffix == ".webm"
-        output = av.open(str(self._temporary), "w", format=CONTAINERS[suffix])
-        self._output = output
-        self._stack.callback(_close_after_error, output)
-        stream = output.add_stream("libvpx-vp9" if webm else "libx264", rate=self._rate)
+        self._output = av.open(str(self._temporary), "w", format=CONTAINERS[suffix])
+        self._stack.callback(_close_after_error, self._output)
+        stream = self._output.add_stream("libvpx-vp9" if webm else "libx264", rate=self._rate)
         stream.height, stream.width = frame.shape[:2]
         odd = stream.height % 2 or stream.width % 2
         stream.pix_fmt = "yuv444p" if odd else "yuv420p"
@@ -240,13 +246,12 @@ class VideoWriter:
 
     def _add_companions(self, template: VideoReader) -> None:
         source = self._stack.enter_context(av.open(str(template.path)))
-        output = self._output
-        output.metadata.update(_kept_tags(source.metadata))
-        output.set_chapters(source.chapters())
+        self._output.metadata.update(_kept_tags(source.metadata))
+        self._output.set_chapters(source.chapters())
         streams = {}
         for stream in (*source.streams.audio, *source.streams.subtitles):
             try:
-                copied = output.add_stream_from_template(stream)
+                copied = self._output.add_stream_from_template(stream)
             except ValueError as error:
                 what = f"{stream.type} ({stream.codec_context.name})"
                 if stream.type == "audio":
@@ -269,7 +274,7 @@ class VideoWriter:
             self._companion = next(self._companions, None)
 
     def _finish(self) -> None:
-        if self._output is None:
+        if self._last is None:
             raise VideoError(f"{self.path}: no frame was written")
         try:
             self._output.mux(self._stream.encode(None))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -24,6 +25,8 @@ examples  process_images photo.jpg
 
 def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_intermixed_args(argv)
+    # Several threads work on images at once: more inside each of them would be in the way.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         return _run(options)
     except KeyboardInterrupt:

@@ -172,14 +172,14 @@ def point(time: float) -> Pose:
 def greet(time: float) -> Pose:
     """Wave a hand."""
     return STANDING._replace(
-        near_hand_x=0.42 + 0.2 * wave(time, 0.56),
-        near_hand_y=-0.72,
-        turn=0.35,
+        far_hand_x=0.74 + 0.16 * wave(time, 0.56),
+        far_hand_y=-0.6 + 0.05 * wave(time, 0.56),
+        turn=0.45,
         smile=0.9,
         mouth=0.35,
         brow=0.5,
         tilt=-0.06,
-        look_x=0.2,
+        look_x=0.5,
     )
 
 
@@ -324,11 +324,12 @@ def sleep(time: float) -> Pose:
 
 
 def think(time: float) -> Pose:
-    """Scratch the head and wonder."""
+    """Scratch the back of the head and wonder."""
+    scratch = 0.04 * wave(time, 0.4)
     return STANDING._replace(
-        near_hand_x=0.2 + 0.05 * wave(time, 0.4),
-        near_hand_y=-0.62 + 0.03 * wave(time, 0.4),
-        far_hand_x=0.02,
+        near_hand_x=-0.22 + scratch,
+        near_hand_y=-0.66 + scratch,
+        far_hand_x=0.1,
         look_x=0.3,
         look_y=-0.8,
         tilt=-0.08,
@@ -362,10 +363,10 @@ def cheer(time: float) -> Pose:
     return STANDING._replace(
         crouch=0.02 + 0.14 * (1 - jump) ** 3,
         lift=0.28 * jump,
-        near_hand_x=0.3,
-        near_hand_y=-0.85 + 0.1 * jump,
-        far_hand_x=-0.1,
-        far_hand_y=-0.88 + 0.1 * jump,
+        near_hand_x=-0.5,
+        near_hand_y=-0.76 + 0.1 * jump,
+        far_hand_x=0.6,
+        far_hand_y=-0.74 + 0.1 * jump,
         near_foot_x=-0.2,
         far_foot_x=0.2,
         near_foot_angle=-0.6 * jump,
@@ -430,12 +431,12 @@ def angry(time: float) -> Pose:
 
 
 def look_up(time: float) -> Pose:
-    """Look at something high up, a hand above the eyes."""
+    """Look at something high up and point at it."""
     return STANDING._replace(
         lean=-0.08,
         tilt=-0.32 + 0.02 * wave(time, 1.8),
-        near_hand_x=0.46,
-        near_hand_y=-0.5,
+        far_hand_x=0.72 + 0.03 * wave(time, 0.9),
+        far_hand_y=-0.6,
         look_x=0.6,
         look_y=-0.8,
         mouth=0.25,
@@ -450,10 +451,10 @@ def reach(time: float) -> Pose:
         lean=0.06,
         crouch=0.0,
         lift=0.03 + 0.03 * effort,
-        near_hand_x=0.42,
-        near_hand_y=-0.86 - 0.05 * effort,
-        far_hand_x=0.3,
-        far_hand_y=-0.8 + 0.06 * effort,
+        near_hand_x=-0.25,
+        near_hand_y=-0.9 - 0.05 * effort,
+        far_hand_x=0.5,
+        far_hand_y=-0.82 + 0.06 * effort,
         near_foot_angle=-0.5,
         far_foot_angle=-0.5,
         look_x=0.5,

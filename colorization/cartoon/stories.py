@@ -60,7 +60,7 @@ def _fence(seed: int) -> list[Beat]:
             [
                 Actor("fence", 470, 446).does("gap"),
                 Actor("hugo", 545, 474, hold="hammer").does("hammer"),
-                Actor("bert", 420, 482).does("hold", hold="parcel"),
+                Actor("bert", 420, 482).does("hold", hold="plank"),
                 Actor("plum", 300, 440).does("greet"),
             ],
             [wide(520, 300, 1.2), close("hugo", 1.8)],
@@ -71,7 +71,7 @@ def _fence(seed: int) -> list[Beat]:
                 Actor("fence", 470, 446).does("gap"),
                 Actor("hugo", 545, 474, hold="hammer").does("hammer", 1).does("start", hold=""),
                 Actor("bert", 420, 482).does("stand", 0.8).does("lie"),
-                Actor("mark", 420, 392, size=0.8, aloft=True, order=600)
+                Actor("mark", 428, 352, size=0.8, aloft=True, order=600)
                 .does(GONE, 1.0)
                 .does("stars"),
                 Actor("mina", 220, 498).goes(900, 500, "run"),
@@ -107,7 +107,7 @@ def _apples(seed: int) -> list[Beat]:
         Beat(
             garden,
             [
-                Actor("ladder", 172, 462, size=0.95),
+                Actor("ladder", 172, 452, size=0.95, order=0),
                 Actor("hugo", 232, 458, left=True).does("reach"),
                 Actor("bert", 330, 480, left=True).does("hold", hold="basket"),
                 Actor("lili", 410, 474, left=True).does("point"),
@@ -384,7 +384,7 @@ def _paint(seed: int) -> list[Beat]:
                 Actor("paint tin", 470, 482),
                 Actor("hugo", 300, 470, hold="brush").does("point", 1.2).does("laugh"),
                 Actor("bert", 480, 476, left=True).does("stand", 0.7).does("start", 0.8).does("lie"),
-                Actor("mark", 480, 372, size=0.85, aloft=True).does(GONE, 1.6).does("stars"),
+                Actor("mark", 486, 350, size=0.85, aloft=True).does(GONE, 1.6).does("stars"),
                 Actor("rex", 760, 490, left=True).goes(560, gait="run").does("bark"),
             ],
             [wide(430), close("bert", 1.7, 90)],
@@ -552,7 +552,7 @@ def _roof(seed: int) -> list[Beat]:
             [
                 Actor("board", 520, 470),
                 Actor("hugo", 440, 478, hold="hammer").does("hammer"),
-                Actor("bert", 640, 474, left=True).does("hold", hold="parcel"),
+                Actor("bert", 640, 474, left=True).does("hold", hold="plank"),
                 Actor("mouse", 160, 496).goes(780),
             ],
             [wide(480, 290, 1.15), close("bert", 1.7, 140)],
@@ -560,7 +560,7 @@ def _roof(seed: int) -> list[Beat]:
         Beat(
             front,
             [
-                Actor("ladder", 300, 452, size=1.1),
+                Actor("ladder", 300, 452, size=1.1, order=0),
                 Actor("hugo", 360, 470, left=True, hold="hammer").does("look_up", 1.5).does("talk"),
                 Actor("bert", 480, 480, left=True).does("look_up"),
                 Actor("quill", 800, 470, left=True, hold="letter").goes(620).does("greet"),

@@ -145,6 +145,11 @@ def parcel(c: Canvas, time: float) -> None:
         c.shape(curve([(5, -43), (5 + side * 14, -54), (5 + side * 17, -45)]), (214, 62, 70), 1.5)
 
 
+def _plank(c: Canvas, time: float) -> None:
+    c.shape([(-96, -10), (104, -16), (104, -2), (-96, 4)], lighter(WOOD, 0.15))
+    c.line([(-80, -5), (70, -9)], 1.2, darker(WOOD, 0.3))
+
+
 def _rod(c: Canvas, time: float) -> None:
     tip = (128, -92)
     c.tube(curve([(-22, 12), (50, -44), tip], False), 4.4, 1.6, WOOD, 1.4)
@@ -214,6 +219,7 @@ IN_HAND: dict[str, Tool] = {
     "cake": Tool(_cake, both_hands=True),
     "basket": Tool(_basket),
     "parcel": Tool(_box, both_hands=True),
+    "plank": Tool(_plank, both_hands=True),
     "rod": Tool(_rod),
     "lantern": Tool(_lantern),
     "reel": Tool(_reel),

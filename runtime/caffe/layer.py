@@ -30,12 +30,12 @@ class Layer:
     """Base of all layers; the methods that a layer type overrides speak of shapes and tensors."""
 
     type = ""
-    bottom_count = (1, 1)  # least and most; None: any number
-    top_count = (1, 1)
+    bottom_count: tuple = (1, 1)  # least and most; None: any number
+    top_count: tuple = (1, 1)
     equal_counts = False  # as many tops as bottoms
     is_loss = False  # top 0 has loss weight 1 unless told otherwise, and may be left out
     differentiable = True  # False: no bottom ever gets a gradient
-    no_gradient_bottoms = ()  # indices that force_backward does not reach (labels)
+    no_gradient_bottoms: tuple = ()  # indices that force_backward does not reach (labels)
 
     def __init__(self, param, phase: int):
         self.param = param
