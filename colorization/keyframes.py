@@ -169,15 +169,16 @@ def _caffe_train(work: Path, recipe: Recipe, gpu: int | None) -> None:
     states = sorted(work.glob("model_iter_*.solverstate"), key=frame_number)
     if states:
         command += ["-snapshot", states[-1].name]
-    with open(work / "train.log", "a" if states else "w", buffering=1) as log:
-        process = subprocess.Popen(command, cwd=work, stderr=subprocess.PIPE, text=True)
+    with (
+        open(work / "train.log", "a" if states else "w", buffering=1) as log,
+        subprocess.Popen(command, cwd=work, stderr=subprocess.PIPE, text=True) as process,
+    ):
         try:
             last = _follow(process.stderr, log, recipe.iterations)
-            code = process.wait()
         except KeyboardInterrupt:
             process.send_signal(signal.SIGINT)  # to a process that may have got it already
-            process.wait()
             raise
+    code = process.returncode
     if code:
         raise TrainingError(f"{work / 'train.log'}: caffe train failed: {last}")
 

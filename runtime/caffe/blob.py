@@ -13,8 +13,9 @@ CPU = torch.device("cpu")
 class SyncedMemory:
     """One array, on the host, on a device, or both; the newest side counts.
 
-    On the CPU the numpy view and the tensor are the same memory. `set` keeps numpy views that were
-    handed out alive by copying into them; where none was, it only rebinds.
+    A tensor that was `set` may be part of another blob, or kept for a backward; so the first numpy
+    view is of a copy, which on the CPU is the tensor from then on. Later values are copied into it,
+    so that views stay alive; where none was handed out, `set` only rebinds.
     """
 
     __slots__ = ("_tensor", "_host", "_host_is_newest")
@@ -52,7 +53,7 @@ class SyncedMemory:
         if self._tensor is None or self._tensor.numel() < count:
             self._tensor, self._host = torch.zeros(shape), None
         if self._host is None or self._host.numel() != self._tensor.numel():
-            self._host = self._tensor.detach().to(CPU, torch.float32).contiguous()
+            self._host = torch.empty(self._tensor.shape).copy_(self._tensor.detach())
         elif not self._host_is_newest and self._host.data_ptr() != self._tensor.data_ptr():
             self._host.data.copy_(self._tensor)
         if self._tensor.device == CPU:

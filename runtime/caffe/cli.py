@@ -168,7 +168,7 @@ def main(arguments: "list[str] | None" = None) -> int:
         return _unknown_action(words[0])
     try:
         ACTIONS[words[0]](flags)
-    except CaffeError as error:
+    except (CaffeError, OSError, ValueError) as error:  # the last two: what Python layers raise
         log.fatal(_place(error), str(error))
         return 1
     return 0

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 import torch
 
-from . import context, graph, log, ops, prototxt, streams, weights
+from . import context, graph, log, ops, prototxt, python_layer, streams, weights
 from .blob import Blob, shape_string
 from .errors import CaffeError
 from .layer import REGISTRY, layer_type_list
@@ -14,7 +14,7 @@ from .net_debug import log_backward, log_forward, log_params
 from .proto import caffe_pb2
 from .pycaffe import NetMethods
 
-assert ops  # imported for the layer types that it registers
+assert ops and python_layer  # imported for the layer types that they register
 
 
 class Net(NetMethods):

@@ -36,6 +36,14 @@ def test_without_a_view_setting_copies_nothing():
     assert blob.data_tensor().data_ptr() == value.data_ptr()
 
 
+def test_writing_to_a_view_leaves_the_tensor_that_was_set_alone():
+    blob, value = Blob((2, 3)), torch.ones(4, 3)
+    blob.set_data(value[1:3])
+    blob.data[...] = 7
+    assert value.tolist() == torch.ones(4, 3).tolist()
+    assert blob.data_tensor().tolist() == [[7, 7, 7], [7, 7, 7]]
+
+
 def test_a_view_of_another_size_is_left_alone():
     blob = Blob((2, 3))
     view = blob.data

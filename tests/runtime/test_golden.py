@@ -10,13 +10,19 @@ import numpy as np
 import pytest
 
 GOLDEN = Path(__file__).parent.parent / "golden"
+# Where genuine Caffe loses or corrupts a gradient ours does not: CHANGELOG, "Differs from Caffe".
+DIFFERS = {"clip_inplace", "power_inplace_linear", "lstm_expose_seeded", "rnn_static_expose_seeded"}
 TOLERANCES = {"data": (1e-5, 1e-4)}  # where a case gives none: relative, absolute
 
 
 def cases(kind):
     folders = sorted(path for path in (GOLDEN / kind).iterdir() if path.is_dir())
     assert folders, f"no cases in {GOLDEN / kind}"
-    return [pytest.param(path, id=path.name) for path in folders]
+    differs = pytest.mark.xfail(reason="differs from Caffe", strict=True)
+    return [
+        pytest.param(path, id=path.name, marks=differs if path.name in DIFFERS else ())
+        for path in folders
+    ]
 
 
 @pytest.fixture
@@ -102,8 +108,10 @@ def check_backward(case, net, data):
         check(case, key, parameter(net, path, "diff"), data[key])
 
 
-def check_steps(case, solver, trajectory):
-    data = np.load("data.npz")
+def check_training(case):
+    data, trajectory = np.load("data.npz"), np.load("trajectory.npz")
+    solver = caffe.get_solver("solver.prototxt")
+    solver.net.copy_from("weights.caffemodel")
     for k in range(len(trajectory["loss"])):
         for key, blob in arrays(data, "in/"):
             solver.net.blobs[blob].data[...] = data[key]
@@ -112,22 +120,8 @@ def check_steps(case, solver, trajectory):
             name = f"iteration {k} {key}"
             check(case, name, parameter(solver.net, path), trajectory[key][k + 1])
         for key, blob in arrays(trajectory, "lossblob/"):
-            if case.get("iter_size", 1) == 1:
-                loss = solver.net.blobs[blob].data.sum(dtype=np.float64)
-                check(case, f"iteration {k} {key}", loss, trajectory[key][k])
-
-
-def check_solver(case):
-    states = sorted(path.name for path in Path().iterdir() if ".solverstate" in path.name)
-    starts = [n for n in ("start.caffemodel", "weights.caffemodel") if Path(n).exists()]
-    solver = caffe.get_solver("solver.prototxt")
-    if starts:
-        solver.net.copy_from(starts[0])
-    check_steps(case, solver, np.load("trajectory.npz"))
-    for state in states if Path("resume.npz").exists() else ():
-        solver = caffe.get_solver("solver.prototxt")
-        solver.restore(state)
-        check_steps(case, solver, np.load("resume.npz"))
+            loss = solver.net.blobs[blob].data.sum(dtype=np.float64)
+            check(case, f"iteration {k} {key}", loss, trajectory[key][k])
 
 
 @pytest.mark.parametrize("case", cases("layers"), indirect=True)
@@ -144,12 +138,7 @@ def test_net(case):
 def test_python_layer(case):
     check_net(case)
     if case.get("trajectory"):
-        check_solver(case)
-
-
-@pytest.mark.parametrize("case", cases("solvers"), indirect=True)
-def test_solver(case):
-    check_solver(case)
+        check_training(case)
 
 
 @pytest.mark.parametrize("case", cases("data"), indirect=True)
