@@ -12,16 +12,13 @@ from pathlib import Path
 import numpy as np
 
 import colorize_film
-from colorization.film_report import (
-    contact_sheet,
-    frame_psnr,
-    polyline,
-    side_by_side,
-    write_page,
-)
+from colorization.comparison import without_colour
+from colorization.film_report import contact_sheet, frame_psnr, side_by_side
 from colorization.images import Picture, write_image
-from colorization.inference import join, lightness
+from colorization.inference import lightness
 from colorization.keyframes import losses
+from colorization.pages import write_page
+from colorization.plots import Line, write_line_chart
 from colorization.resources import resource
 from colorization.video import VideoWriter, open_video
 
@@ -46,6 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("build/demo"), metavar="DIR")
     parser.add_argument("--iterations", type=int, default=400, metavar="N", help="(400)")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="also a small contact sheet")
     options = parser.parse_args(argv)
     out, started = options.output, time.perf_counter()
     original, grey, film = resource("bigbuckbunny.mp4"), out / "grey.mp4", out / "coloured.mp4"
@@ -59,6 +57,9 @@ def main(argv: list[str] | None = None) -> int:
         return code
     training_seconds = time.perf_counter() - training_started
     figures = _report(out, original, grey, film, keyframes, work, training_seconds)
+    if options.picture:
+        films = {"grey": grey, "coloured": film, "original": original}
+        contact_sheet(films, [SPACING // 2 + n for n in keyframes[:6:2]], options.picture)
     for name, values in figures.items():
         print(f"{name}: {np.mean(values):.2f} dB mean PSNR on frames that were not keyframes")
     print(f"made in {time.perf_counter() - started:.0f} s; open {out / 'index.html'}")
@@ -70,17 +71,11 @@ def _prepare(original: Path, grey: Path, folder: Path) -> list[int]:
     numbers = []
     with open_video(original) as film, VideoWriter(grey, film) as writer:
         for number, (frame, pts) in enumerate(film):
-            writer.write(_without_colour(frame), pts)
+            writer.write(without_colour(lightness(frame)), pts)
             if number % SPACING == 0:
                 write_image(folder / f"frame_{number:06d}.png", Picture(frame))
                 numbers.append(number)
     return numbers
-
-
-def _without_colour(frame: np.ndarray) -> np.ndarray:
-    """Return a frame with its own L and ab = 0."""
-    L = lightness(frame)
-    return join(L, np.zeros((2, 1, 1), np.float32), (4, 4))
 
 
 def _report(out, original, grey, film, keyframes, work, seconds) -> dict[str, list[float]]:
@@ -92,8 +87,11 @@ def _report(out, original, grey, film, keyframes, work, seconds) -> dict[str, li
     series = {"left grey": frame_psnr(grey, original), "coloured": frame_psnr(film, original)}
     figures = {name: list(_others(values)) for name, values in series.items()}
     curve = losses(work / "train.log")
+    _draw_psnr(out / "psnr.svg", series)
+    _draw_loss(out / "loss.svg", curve)
     write_page(
         out / "index.html",
+        "film_page.html",
         title="A film in colour from a few keyframes",
         introduction=INTRODUCTION.format(spacing=SPACING),
         comparison="side_by_side.mp4",
@@ -104,9 +102,10 @@ def _report(out, original, grey, film, keyframes, work, seconds) -> dict[str, li
             for name, values in figures.items()
         ],
         measure=MEASURE.format(count=len(figures["coloured"])),
-        plot=_plot(series),
+        psnr_chart="psnr.svg",
         steps=_steps(keyframes, curve, seconds),
-        loss=_loss(curve),
+        loss_chart="loss.svg",
+        loss={"iterations": curve[-1][0], "first": curve[0][1], "last": curve[-1][1]},
         credit=CREDIT,
     )
     return figures
@@ -116,29 +115,21 @@ def _others(values: list[float]) -> Iterator[float]:
     return (value for number, value in enumerate(values) if number % SPACING)
 
 
-def _plot(series: dict[str, list[float]]) -> dict:
-    width, height, low, high = 900, 240, 10, 40
-    colours = ("#888", "#c30")
-    count = len(series["coloured"])
+def _draw_psnr(target: Path, series: dict[str, list[float]]) -> None:
     lines = [
-        {"name": name, "colour": colour, "points": polyline(values, width, height, low, high)}
-        for (name, values), colour in zip(series.items(), colours)
+        Line(name, range(len(values)), values, colour)
+        for (name, values), colour in zip(series.items(), ("#888", "#c30"))
     ]
-    marks = [f"{n * width / (count - 1):.1f}" for n in range(0, count, SPACING)]
-    return dict(width=width, height=height, low=low, high=high, lines=lines, keyframes=marks)
-
-
-def _loss(curve: list[tuple[int, float]]) -> dict:
-    width, height = 900, 160
-    values = [loss for _, loss in curve]
-    return dict(
-        width=width,
-        height=height,
-        points=polyline(values, width, height, 0, max(values)),
-        iterations=curve[-1][0],
-        first=values[0],
-        last=values[-1],
+    keyframes = range(0, len(lines[0].y), SPACING)
+    write_line_chart(
+        target, "PSNR of each frame", lines, "frame", "dB", y_range=(10, 40), marks=keyframes
     )
+
+
+def _draw_loss(target: Path, curve: list[tuple[int, float]]) -> None:
+    iterations, values = zip(*curve)
+    lines = [Line("loss", iterations, values)]
+    write_line_chart(target, "Loss", lines, "iteration", "loss", y_range=(0, max(values)))
 
 
 def _steps(keyframes: list[int], curve: list[tuple[int, float]], seconds: float) -> list[str]:

@@ -1,10 +1,9 @@
-"""Remake the files of shared_resources/ that follow from a rule: the 313 ab pairs."""
+"""Remake the files of shared_resources/ that follow from others: the ab pairs, the clip's prior."""
 
 from __future__ import annotations
 
 import argparse
 import io
-import os
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,10 @@ from scipy.spatial import ConvexHull
 
 from caffe.proto import caffe_pb2
 from colorization.colour import sRGB_to_Lab
-from colorization.resources import shared_resources
+from colorization.dataset import prior, resized
+from colorization.files import replacing
+from colorization.resources import resource, shared_resources
+from colorization.video import open_video
 
 STEP = 10  # of the grid of pairs in the ab plane; the gamut is widened by as much to each side
 
@@ -35,6 +37,12 @@ def gamut_pairs() -> np.ndarray:
     grid = np.stack(np.meshgrid(steps, steps, indexing="ij"), axis=-1).reshape(-1, 2)
     inside = (grid @ widened[:, :2].T + widened[:, 2] <= 0).all(axis=1)
     return grid[inside].astype(np.float32)
+
+
+def film_prior(path: Path) -> np.ndarray:
+    """Return the mean histogram (313,) of a film's frames at 256x256 pixels."""
+    with open_video(path) as film:
+        return prior(resized(frame) for frame, _ in film)
 
 
 def npy_bytes(array: np.ndarray) -> bytes:
@@ -61,16 +69,19 @@ def decoding_weights(pairs: np.ndarray) -> bytes:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Write ab_pairs.npy and ab_pairs.caffemodel."""
+    """Write the files into a folder."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=shared_resources(), help="folder")
     folder = parser.parse_args(argv).output
     pairs = gamut_pairs()
-    files = {"ab_pairs.npy": npy_bytes(pairs), "ab_pairs.caffemodel": decoding_weights(pairs)}
+    files = {
+        "ab_pairs.npy": npy_bytes(pairs),
+        "ab_pairs.caffemodel": decoding_weights(pairs),
+        "bigbuckbunny_train_priors.npy": npy_bytes(film_prior(resource("bigbuckbunny.mp4"))),
+    }
     for name, content in files.items():
-        temporary = folder / f"{name}.tmp"
-        temporary.write_bytes(content)
-        os.replace(temporary, folder / name)
+        with replacing(folder / name) as temporary:
+            temporary.write_bytes(content)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ FLAGS = (
     Flag("level", 0, "(Optional; network level.)"),
     Flag("model", "", "(The model definition protocol buffer text file.)"),
     Flag("phase", "", "(Optional; network phase (TRAIN or TEST). Only used for 'time'.)"),
-    Flag("precision", "fp32", "(Ours, optional; compute the layers in fp32 or bf16.)"),
+    Flag("precision", "fp32", "(Ours, optional; compute the layers in fp32, tf32 or bf16.)"),
     Flag(
         "sighup_effect",
         "snapshot",

@@ -17,7 +17,9 @@ _state = {
     "rank": 0,
 }
 
-PRECISIONS = ("fp32", "bf16")
+PRECISIONS = ("fp32", "tf32", "bf16")
+
+torch.backends.cudnn.allow_tf32 = False  # torch's default is True, which is not what Caffe computes
 
 
 def set_mode_cpu() -> None:
@@ -46,12 +48,14 @@ def device() -> torch.device:
 
 
 def set_precision(precision: str) -> None:
-    """Compute the layers in "fp32" (as Caffe) or let torch's autocast use "bf16"."""
+    """Compute in "fp32" (as Caffe); "tf32" rounds products on a GPU, "bf16" is torch's autocast."""
     if precision not in PRECISIONS:
         raise CaffeError(
             f'unknown precision "{precision}": expected one of {", ".join(PRECISIONS)}'
         )
     _state["precision"] = precision
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
 
 
 def autocast() -> torch.autocast:
