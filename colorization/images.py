@@ -174,7 +174,7 @@ def _to_sRGB(image: Image.Image, icc: bytes) -> Image.Image:
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
         sRGB = ImageCms.createProfile("sRGB")
-        return ImageCms.profileToProfile(image, profile, sRGB, outputMode="RGB")
+        return ImageCms.profileToProfile(image, profile, sRGB, outputMode="RGB") or image
     except (ImageCms.PyCMSError, OSError):
         return image  # a broken profile: as if there were none
 

@@ -24,7 +24,9 @@ from colorization.rebalancing import save_prior
 from colorization.video import open_video
 
 _ITERATION = re.compile(r"\] Iteration (\d+).*, loss = (\S+)")
-_STATISTICS_KEPT = 0.95  # Caffe's .999 would average over weights that a short training has left behind
+_STATISTICS_KEPT = (
+    0.95  # Caffe's .999 would average over weights that a short training has left behind
+)
 _LEARNING_RATE_DROP = 0.75  # share of the iterations after which the rate is multiplied by gamma
 
 
@@ -51,7 +53,9 @@ def frame_number(path: Path) -> int:
     """Return the number of the frame, from 0, that a file shows: the last digits of its name."""
     digits = re.findall(r"\d+", path.stem)
     if not digits:
-        raise KeyframeError(f"{path}: the name has no frame number, expected one like frame_0012.png")
+        raise KeyframeError(
+            f"{path}: the name has no frame number, expected one like frame_0012.png"
+        )
     return int(digits[-1])
 
 
@@ -112,8 +116,9 @@ def _write_data(keyframes: dict[int, np.ndarray], work: Path) -> None:
 
 def _write_prototxts(work: Path, recipe: Recipe, gpu: int | None) -> None:
     """The network's own train net and solver, on the data of `work`."""
-    from caffe.proto import caffe_pb2
     from google.protobuf import text_format
+
+    from caffe.proto import caffe_pb2
 
     net = _read(network_path(recipe.network, "train.prototxt"), caffe_pb2.NetParameter())
     kept = [layer for layer in net.layer if not _is_test_only(layer, caffe_pb2.TEST)]
@@ -154,6 +159,16 @@ def _is_test_only(layer, test: int) -> bool:
     return bool(layer.include) and all(rule.phase == test for rule in layer.include)
 
 
+def fast_precision(gpu: int | None = None) -> str:
+    """Return "bf16" where the device multiplies such numbers in hardware, else "fp32"."""
+    import torch
+
+    if gpu is not None:
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return "bf16" if supported() else "fp32"
+
+
 def caffe_command() -> list[str]:
     """The `caffe` program that belongs to the `caffe` module in use."""
     return [sys.executable, "-m", "caffe"] if find_spec("caffe.cli") else ["caffe"]
@@ -174,7 +189,7 @@ def _caffe_train(work: Path, recipe: Recipe, gpu: int | None) -> None:
         subprocess.Popen(command, cwd=work, stderr=subprocess.PIPE, text=True) as process,
     ):
         try:
-            last = _follow(process.stderr, log, recipe.iterations)
+            last = _follow(process.stderr or (), log, recipe.iterations)
         except KeyboardInterrupt:
             process.send_signal(signal.SIGINT)  # to a process that may have got it already
             raise

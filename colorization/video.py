@@ -91,6 +91,7 @@ class VideoReader:
         self.close()
 
     def close(self) -> None:
+        """Close the file."""
         self._container.close()
 
     def __len__(self) -> int:
@@ -115,7 +116,7 @@ class VideoReader:
         try:
             for packet in self._container.demux():
                 self._note(packet)
-                if packet.stream_index == self._stream.index:
+                if packet.stream.index == self._stream.index:
                     for frame in self._stream.decode(packet):
                         self._position = frame.time or self._position
                         yield frame

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -20,6 +21,8 @@ A keyframe is any image whose name ends in the number of its frame: frame_000040
 
 def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_args(argv)
+    # Several threads work on frames at once: more inside each of them would be in the way.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from colorization.images import ImageError
     from colorization.keyframes import KeyframeError, TrainingError
     from colorization.network import NetworkError
@@ -53,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--network", default="plain_quarter", metavar="NAME", help="name or folder (plain_quarter)")
     add("--iterations", type=_positive, default=400, metavar="N", help="of training (400)")
     add("--batch", type=_positive, default=8, metavar="N", help="images at once (8)")
-    add("--precision", choices=("fp32", "bf16"), default="bf16", help="of training (bf16)")
+    add("--precision", choices=("fp32", "tf32", "bf16"), help="of training (bf16 where it is fast)")
     add("--seed", type=int, default=1, help="of training (1)")
     add("--size", type=_positive, default=256, metavar="N", help="what the network sees (256)")
     add("--crf", type=int, default=16, help="quality of the film, smaller is better (16)")
@@ -89,7 +92,13 @@ def _colour(options: argparse.Namespace) -> int:
 
     from colorization.batch import Job, colour_film
     from colorization.inference import Colorizer
-    from colorization.keyframes import Recipe, keyframe_files, read_keyframes, train
+    from colorization.keyframes import (
+        Recipe,
+        fast_precision,
+        keyframe_files,
+        read_keyframes,
+        train,
+    )
     from colorization.network import network_path
     from colorization.video import open_video
 
@@ -97,9 +106,8 @@ def _colour(options: argparse.Namespace) -> int:
         pass  # a clip that cannot be read is told before the training, not after
     output = options.output or options.clip.with_name(f"{options.clip.stem}_coloured.mp4")
     work = options.work or options.clip.with_suffix(".work")
-    recipe = Recipe(
-        options.network, options.iterations, options.batch, options.precision, options.seed
-    )
+    precision = options.precision or fast_precision(options.gpu)
+    recipe = Recipe(options.network, options.iterations, options.batch, precision, options.seed)
     keyframes = read_keyframes(keyframe_files(options.keyframes))
     model = train(keyframes, work, recipe, options.gpu)
     colorizer = Colorizer(

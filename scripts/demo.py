@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import colorize_film
 import numpy as np
 
-import colorize_film
 from colorization.comparison import without_colour
 from colorization.film_report import contact_sheet, frame_psnr, side_by_side
 from colorization.images import Picture, write_image
@@ -29,7 +29,8 @@ CREDIT = (
 )
 INTRODUCTION = (
     "The grey clip in the first column was coloured by a network that was trained on this "
-    "machine, from nothing, on every {spacing}th frame alone. No other picture was ever shown to it."
+    "machine, from nothing, on every {spacing}th frame alone. No other picture was ever shown to "
+    "it."
 )
 MEASURE = (
     "PSNR in RGB at 256x256 against the original, of the finished H.264 film, over the {count} "

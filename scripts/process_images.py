@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     device = parser.add_mutually_exclusive_group()
     device.add_argument("--gpu", type=int, metavar="ID", help="compute on this GPU")
     device.add_argument("--cpu", action="store_true", help="compute on the CPU (the default)")
-    add("--precision", choices=("fp32", "bf16"), default="fp32", help="(fp32)")
+    add("--precision", choices=("fp32", "tf32", "bf16"), default="fp32", help="(fp32)")
     add("--batch", type=_positive, default=8, metavar="N", help="images at once (8)")
     add(
         "--size",

@@ -9,7 +9,9 @@ from .log import init_log, log
 
 __version__ = "1.0.0"
 
+_SUBMODULES = ("classifier", "coord_map", "detector", "draw", "io", "net_spec", "proto", "pycaffe")
 _HOMES = {
+    "classifier": ("Classifier",),
     "context": (
         "set_device",
         "set_mode_cpu",
@@ -21,6 +23,7 @@ _HOMES = {
         "solver_count",
         "solver_rank",
     ),
+    "detector": ("Detector",),
     "errors": ("CaffeError",),
     "net": ("Net", "layer_type_list"),
     "net_spec": ("NetSpec", "layers", "params", "to_proto"),
@@ -35,13 +38,14 @@ _HOMES = {
         "SGDSolver",
         "get_solver",
     ),
+    "timer": ("Timer",),
 }
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
-__all__ = ["init_log", "log", "has_nccl", "io", "net_spec", *_MODULES]
+__all__ = ["init_log", "log", "has_nccl", *_SUBMODULES, *_MODULES]
 
 
 def __getattr__(name: str):
-    if name in ("io", "net_spec", "proto"):
+    if name in _SUBMODULES:
         return import_module(f".{name}", __name__)
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

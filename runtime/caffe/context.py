@@ -1,13 +1,14 @@
 """Process-wide settings, as genuine Caffe keeps them: mode, device, seed, solver rank."""
 
 import secrets
+from typing import Any
 
 import torch
 
 from . import streams
 from .errors import CaffeError
 
-_state = {
+_state: dict[str, Any] = {
     "gpu": False,
     "device": 0,
     "seed": None,

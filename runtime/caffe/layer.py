@@ -44,9 +44,13 @@ class Layer:
         self.blobs = BlobVec()
         self.seed = 0  # the net gives each layer its own
         self.calls = 0  # forward passes so far; names the random stream of the next one
-        self.param_needs_grad: list = []
-        self._tape = None
-        self._shapes = None
+        self.param_needs_grad: list[bool] = []
+        self.owners: list[
+            tuple
+        ] = []  # of each blob: the name of its owner's layer, its number there
+        self.loss_weights: list[float] = []  # of each top
+        self._tape: tuple | None = None
+        self._shapes: list | None = None
 
     # -- what a layer type gives ---------------------------------------------------------------
 
@@ -99,8 +103,8 @@ class Layer:
 
     def reshape_tops(self, bottom: list, top: list) -> None:
         """Give the tops the shapes that follow from the bottoms'."""
-        self._shapes = [b.shape for b in bottom]
-        for blob, shape in zip(top, self.reshape(self._shapes)):
+        self._shapes = shapes = [b.shape for b in bottom]
+        for blob, shape in zip(top, self.reshape(shapes)):
             blob.reshape(*shape)
 
     def run(self, bottom: list, top: list, device: torch.device, record: bool) -> None:

@@ -6,10 +6,10 @@ from difflib import get_close_matches
 
 import torch
 
-from . import context, graph, log, ops, prototxt, python_layer, streams, weights
+from . import context, graph, log, ops, prototxt, python_layer, streams, upgrade, weights
 from .blob import Blob, shape_string
 from .errors import CaffeError
-from .layer import REGISTRY, layer_type_list
+from .layer import REGISTRY, Layer, layer_type_list
 from .net_debug import log_backward, log_forward, log_params
 from .proto import caffe_pb2
 from .pycaffe import NetMethods
@@ -47,7 +47,8 @@ class Net(NetMethods):
 
     def _init(self, param, source: str, lines: list) -> None:
         self._source, self._lines = source, lines
-        self._origin = list(range(len(param.layer)))
+        self._origin = list(range(len(param.layer) or len(param.layers)))
+        param = self._step(lambda net: upgrade.upgrade_net(net, source), param)
         param = self._step(graph.filter_net, param)
         log.info("net.cpp:53", "Initializing net from parameters: \n" + prototxt.text(param))
         param = self._step(graph.insert_splits, param)
@@ -56,18 +57,26 @@ class Net(NetMethods):
         self.phase = param.state.phase
         self.debug_info = param.debug_info
         self._param = param
-        self.layers, self._layer_names = [], []
-        self.bottoms, self.tops = [], []
-        self._bottom_names, self._top_names = [], []
-        self.blobs = OrderedDict()
-        self._loss_weights = {}
-        self._callbacks = {"bf": [], "af": [], "bb": [], "ab": []}
-        self.inputs, available = [], OrderedDict()
-        self._blob_needs_backward, self._bottom_needs_backward = {}, []
-        self._layer_needs_backward, self._memory = [], 0
-        self._owners = {}
-        self.learnable_params, self.params_lr, self.params_weight_decay = [], [], []
-        self._has_lr, self._has_decay = [], []
+        self.layers: list[Layer] = []
+        self._layer_names: list[str] = []
+        self.bottoms: list[list[Blob]] = []  # of each layer, as the next five
+        self.tops: list[list[Blob]] = []
+        self._bottom_names: list[list[str]] = []
+        self._top_names: list[list[str]] = []
+        self._bottom_needs_backward: list[list[bool]] = []
+        self._layer_needs_backward: list[bool] = []
+        self.blobs: OrderedDict[str, Blob] = OrderedDict()
+        self._loss_weights: dict[str, float] = {}
+        self._blob_needs_backward: dict[str, bool] = {}
+        self.inputs: list[str] = []
+        self.learnable_params: list[Blob] = []
+        self.params_lr: list[float] = []
+        self.params_weight_decay: list[float] = []
+        self._multiplier_given: dict[str, list[bool]] = {"lr_mult": [], "decay_mult": []}
+        self._owners: dict[str, tuple] = {}  # param name -> layer name, index, blob, number
+        self._callbacks: dict[str, list] = {"bf": [], "af": [], "bb": [], "ab": []}
+        self._memory = 0
+        available: OrderedDict[str, bool] = OrderedDict()  # blobs that no layer has used yet
         for index, layer_param in enumerate(param.layer):
             with _Naming(self, index, layer_param):
                 self._append_layer(index, layer_param, available)
@@ -80,11 +89,12 @@ class Net(NetMethods):
         log.info("net.cpp:257", "Network initialization done.")
 
     def _step(self, function, param):
-        """Apply a function of `graph`, keeping track of which line each layer came from."""
+        """Apply a function of `graph` or `upgrade`, keeping track of each layer's line."""
         try:
             changed, indices = function(param)
         except graph.LayerError as error:
-            raise self._located(error.index, param.layer[error.index], error) from None
+            layers = param.layer or [old.layer for old in param.layers]
+            raise self._located(error.index, layers[error.index], error) from None
         self._origin = [None if i is None else self._origin[i] for i in indices]
         return changed
 
@@ -174,9 +184,7 @@ class Net(NetMethods):
     def _append_params(self, layer, param) -> bool:
         specs = list(param.param)
         if len(specs) > len(layer.blobs):
-            raise CaffeError(
-                f"has {len(specs)} param entries, expected at most {len(layer.blobs)}"
-            )
+            raise CaffeError(f"has {len(specs)} param entries, expected at most {len(layer.blobs)}")
         specs += [caffe_pb2.ParamSpec() for _ in range(len(layer.blobs) - len(specs))]
         layer.param_needs_grad = [spec.lr_mult != 0 for spec in specs]
         layer.owners = [self._append_param(layer, i, spec) for i, spec in enumerate(specs)]
@@ -191,8 +199,8 @@ class Net(NetMethods):
             self.learnable_params.append(blob)
             self.params_lr.append(spec.lr_mult)
             self.params_weight_decay.append(spec.decay_mult)
-            self._has_lr.append(spec.HasField("lr_mult"))
-            self._has_decay.append(spec.HasField("decay_mult"))
+            for field, given in self._multiplier_given.items():
+                given.append(spec.HasField(field))
             return layer.name, index
         owner_name, owner_index, owner, number = self._owners[spec.name]
         log.info(
@@ -208,12 +216,13 @@ class Net(NetMethods):
             )
         blob.share_data(owner)
         blob.share_diff(owner)
-        self._merge_multiplier(spec, "lr_mult", self.params_lr, self._has_lr, number)
-        self._merge_multiplier(spec, "decay_mult", self.params_weight_decay, self._has_decay, number)
+        self._merge_multiplier(spec, "lr_mult", self.params_lr, number)
+        self._merge_multiplier(spec, "decay_mult", self.params_weight_decay, number)
         return owner_name, owner_index
 
-    @staticmethod
-    def _merge_multiplier(spec, field: str, values: list, given: list, number: int) -> None:
+    def _merge_multiplier(self, spec, field: str, values: list, number: int) -> None:
+        """Take a user's multiplier of a shared parameter; two that are given must be equal."""
+        given = self._multiplier_given[field]
         if not spec.HasField(field):
             return
         value = getattr(spec, field)
@@ -263,7 +272,8 @@ class Net(NetMethods):
         """Run layers start..end; returns the weighted loss. Without `record` no backward follows."""
         end = len(self.layers) - 1 if end is None else end
         self._check_range(start, end)
-        device, loss = context.device(), 0.0
+        device = context.device()
+        loss: float | torch.Tensor = 0.0
         for i in range(start, end + 1):
             layer, top = self.layers[i], self.tops[i]
             self._call("bf", i)
@@ -392,7 +402,7 @@ class Net(NetMethods):
 
 
 class _Naming:
-    """Context in which errors get file, line and layer; Python layers' own errors keep their type."""
+    """Context in which errors get file, line and layer; those of Python layers keep their type."""
 
     def __init__(self, net: Net, index: int, layer_param):
         self.net, self.index, self.layer_param = net, index, layer_param

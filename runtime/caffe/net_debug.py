@@ -32,7 +32,9 @@ def log_backward(net, index: int) -> None:
     for i, (blob, needed) in enumerate(zip(layer.blobs, layer.param_needs_grad)):
         if needed:
             mean = _mean_abs(blob.diff_tensor())
-            log.info("net.cpp:632", f"    [Backward] Layer {layer.name}, param blob {i} diff: {mean}")
+            log.info(
+                "net.cpp:632", f"    [Backward] Layer {layer.name}, param blob {i} diff: {mean}"
+            )
 
 
 def log_params(net) -> None:
@@ -42,6 +44,5 @@ def log_params(net) -> None:
     norms = [f"({float(data.norm(p)):g}, {float(diff.norm(p)):g})" for p in (1, 2)]
     log.error(
         "net.cpp:721",
-        "    [Backward] All net params (data, diff): "
-        f"L1 norm = {norms[0]}; L2 norm = {norms[1]}",
+        f"    [Backward] All net params (data, diff): L1 norm = {norms[0]}; L2 norm = {norms[1]}",
     )

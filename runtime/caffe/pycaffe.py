@@ -1,6 +1,7 @@
 """The Python side of nets: dictionaries of blobs, forward and backward by name, batches."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from itertools import zip_longest
 
 import numpy as np
@@ -10,6 +11,18 @@ from .errors import CaffeError
 
 class NetMethods:
     """pycaffe's methods and properties of Net, on top of the numbered layers and blobs."""
+
+    layers: list
+    blobs: OrderedDict
+    inputs: list[str]
+    outputs: list[str]
+    _layer_names: list[str]
+    _top_names: list[list[str]]
+    _bottom_names: list[list[str]]
+    _loss_weights: dict[str, float]
+    _callbacks: dict[str, list]
+    run_forward: Callable
+    run_backward: Callable
 
     @property
     def params(self) -> OrderedDict:
@@ -110,7 +123,7 @@ class NetMethods:
 
     def forward_all(self, blobs=None, **kwargs) -> dict:
         """Forward over more items than one batch holds; the last batch is padded with zeros."""
-        collected = {name: [] for name in set(self.outputs + (blobs or []))}
+        collected: dict[str, list] = {name: [] for name in set(self.outputs + (blobs or []))}
         for batch in self._batch(kwargs):
             for name, array in self.forward(blobs=blobs, **batch).items():
                 collected[name].extend(array.copy())
@@ -120,10 +133,10 @@ class NetMethods:
         """Forward and backward over more items than one batch holds."""
         inputs = {name: a for name, a in kwargs.items() if name in self.inputs}
         seeds = {name: a for name, a in kwargs.items() if name in self.outputs}
-        all_blobs = {name: [] for name in set(self.outputs + (blobs or []))}
-        all_diffs = {name: [] for name in set(self.inputs + (diffs or []))}
-        pairs = zip_longest(self._batch(inputs), self._batch(seeds), fillvalue={})
-        for batch, seed in pairs:
+        all_blobs: dict[str, list] = {name: [] for name in set(self.outputs + (blobs or []))}
+        all_diffs: dict[str, list] = {name: [] for name in set(self.inputs + (diffs or []))}
+        nothing: dict = {}
+        for batch, seed in zip_longest(self._batch(inputs), self._batch(seeds), fillvalue=nothing):
             for name, array in self.forward(blobs=blobs, **batch).items():
                 all_blobs[name].extend(array.copy())
             for name, array in self.backward(diffs=diffs, **seed).items():

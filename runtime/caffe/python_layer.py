@@ -82,7 +82,9 @@ class PythonLayer(Layer):
     def differentiate(self, top: list, propagate_down: list, bottom: list, keep: bool) -> None:
         """Run the user's backward."""
         device = _current_device()
-        self.user.backward(self._view(top, device), list(propagate_down), self._view(bottom, device))
+        self.user.backward(
+            self._view(top, device), list(propagate_down), self._view(bottom, device)
+        )
 
 
 def _current_device():

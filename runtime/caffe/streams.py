@@ -1,7 +1,7 @@
 """Random streams that depend on keys alone, so that interrupted work resumes bit for bit.
 
-Every draw belongs to a stream named by integers or strings (the net's seed, the layer, the number of
-the forward pass); nothing depends on what was drawn before elsewhere.
+Every draw belongs to a stream named by integers or strings (the net's seed, the layer, the number
+of the forward pass); nothing depends on what was drawn before elsewhere.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 """Moving parameters between nets and model files (.caffemodel and HDF5)."""
 
-from . import binaryproto, hdf5_model, log
+from . import binaryproto, hdf5_model, log, upgrade
 from .blob import Blob, shape_string
 from .errors import CaffeError
 from .files import reason
@@ -28,8 +28,10 @@ def _is_hdf5(path: str) -> bool:
 
 def _model_arrays(path: str) -> dict:
     """Layer name -> arrays, in the file's order; of layers of the same name the last counts."""
-    model = binaryproto.read_net(path)
-    return {layer.name: [binaryproto.blob_to_array(b) for b in layer.blobs] for layer in model.layer}
+    model = upgrade.upgraded(binaryproto.read_net(path), path)
+    return {
+        layer.name: [binaryproto.blob_to_array(b) for b in layer.blobs] for layer in model.layer
+    }
 
 
 def _copy(net, path: str, model: dict, owners_only: bool) -> None:
@@ -55,7 +57,11 @@ def _copy(net, path: str, model: dict, owners_only: bool) -> None:
 
 def _assign(blob: Blob, array, where: str) -> None:
     same = tuple(array.shape) == blob.shape
-    legacy = array.ndim == 4 and array.size == blob.count and _trimmed(array.shape) == _trimmed(blob.shape)
+    legacy = (
+        array.ndim == 4
+        and array.size == blob.count
+        and _trimmed(array.shape) == _trimmed(blob.shape)
+    )
     if not same and not legacy:
         raise CaffeError(
             f"{where} has shape {shape_string(array.shape)}, expected {shape_string(blob.shape)}; "
@@ -86,7 +92,10 @@ def save_hdf5(net, path: str, diffs: bool) -> None:
     """Write parameters in Caffe's HDF5 layout; shared ones are stored with their owner only."""
 
     def table(side: str) -> dict:
-        return {layer.name: [_owned(layer, i, side) for i in range(len(layer.blobs))] for layer in net.layers}
+        return {
+            layer.name: [_owned(layer, i, side) for i in range(len(layer.blobs))]
+            for layer in net.layers
+        }
 
     hdf5_model.write_net_hdf5(path, table("data"), table("diff") if diffs else None)
 

@@ -1,6 +1,6 @@
 """All variants train, are interrupted and go on bit for bit, through the caffe command's own path.
 
-The nets are those of build_networks.py at an eighth of their width and batch, on crops of 64 pixels.
+The nets are those of build_networks.py at an eighth of their width, on 3 crops of 64 pixels.
 """
 
 import re

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from caffe.blob import Blob, BlobVec, TensorBlob, shape_string
 from caffe.errors import CaffeError
 

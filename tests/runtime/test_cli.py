@@ -202,7 +202,7 @@ def test_minloglevel_silences_the_command(folder, capsys, monkeypatch):
         ),
         (
             "time -model net.prototxt -precision fp8",
-            'unknown precision "fp8": expected one of fp32, bf16',
+            'unknown precision "fp8": expected one of fp32, tf32, bf16',
         ),
         (
             "time -model net.prototxt -cpu -gpu 0",

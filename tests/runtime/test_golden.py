@@ -165,4 +165,6 @@ def test_pycaffe(case):
     if Path("result.json").exists():
         for key, value in json.loads(Path("result.json").read_text()).items():
             got = json.loads(json.dumps(result.get(key), default=str))
-            assert got == (pytest.approx(value, 1e-4, 1e-5) if isinstance(value, float) else value), key
+            assert got == (
+                pytest.approx(value, 1e-4, 1e-5) if isinstance(value, float) else value
+            ), key

@@ -1,6 +1,7 @@
 """Which layers a net has, and where blobs are split."""
 
 import pytest
+
 from caffe import graph, prototxt
 from caffe.proto import caffe_pb2
 
@@ -12,7 +13,8 @@ def net(text):
 RULES = """
 layer { name: "always" type: "Silence" }
 layer { name: "train" type: "Silence" include { phase: TRAIN } }
-layer { name: "deploy" type: "Silence" include { stage: "deploy" } include { phase: TRAIN min_level: 2 } }
+layer { name: "deploy" type: "Silence"
+  include { stage: "deploy" } include { phase: TRAIN min_level: 2 } }
 layer { name: "both" type: "Silence" include { stage: "deploy" stage: "x" } }
 layer { name: "notdeploy" type: "Silence" exclude { stage: "deploy" } exclude { max_level: -1 } }
 layer { name: "not_stage" type: "Silence" include { not_stage: "deploy" } }
@@ -43,19 +45,21 @@ def test_include_and_exclude_together_are_refused():
     assert caught.value.index == 1
 
 
-def layers(text):
+def split_rows(text):
     split, indices = graph.insert_splits(net(text))
     rows = [f"{x.name} {','.join(x.bottom)}>{','.join(x.top)}" for x in split.layer]
     return rows, indices, [list(x.loss_weight) for x in split.layer]
 
 
 def test_a_blob_with_one_user_is_not_split():
-    rows, indices, _ = layers('layer { name: "d" top: "x" } layer { name: "r" bottom: "x" top: "y" }')
+    rows, indices, _ = split_rows(
+        'layer { name: "d" top: "x" } layer { name: "r" bottom: "x" top: "y" }'
+    )
     assert rows == ["d >x", "r x>y"] and indices == [0, 1]
 
 
 def test_a_split_comes_after_the_last_in_place_producer():
-    rows, indices, _ = layers(
+    rows, indices, _ = split_rows(
         'layer { name: "d" top: "x" } layer { name: "r" bottom: "x" top: "x" }'
         'layer { name: "a" bottom: "x" top: "a" } layer { name: "b" bottom: "x" top: "b" }'
     )
@@ -70,12 +74,17 @@ def test_a_split_comes_after_the_last_in_place_producer():
 
 
 def test_one_layer_may_use_a_blob_twice():
-    rows, _, _ = layers('layer { name: "d" top: "x" } layer { name: "e" bottom: "x" bottom: "x" top: "e" }')
-    assert rows[1:] == ["x_d_0_split x>x_d_0_split_0,x_d_0_split_1", "e x_d_0_split_0,x_d_0_split_1>e"]
+    rows, _, _ = split_rows(
+        'layer { name: "d" top: "x" } layer { name: "e" bottom: "x" bottom: "x" top: "e" }'
+    )
+    assert rows[1:] == [
+        "x_d_0_split x>x_d_0_split_0,x_d_0_split_1",
+        "e x_d_0_split_0,x_d_0_split_1>e",
+    ]
 
 
 def test_a_loss_weight_moves_to_the_first_top_of_the_split():
-    rows, _, weights = layers(
+    rows, _, weights = split_rows(
         'layer { name: "f" top: "x" loss_weight: 0.5 } layer { name: "r" bottom: "x" top: "r" }'
     )
     assert rows == ["f >x", "x_f_0_split x>x_f_0_split_0,x_f_0_split_1", "r x_f_0_split_1>r"]
@@ -83,6 +92,10 @@ def test_a_loss_weight_moves_to_the_first_top_of_the_split():
 
 
 def test_a_bottom_that_nobody_makes():
-    with pytest.raises(graph.LayerError, match='bottom 1 "y" is made by no layer before it') as caught:
-        graph.insert_splits(net('layer { name: "d" top: "x" } layer { name: "e" bottom: "x" bottom: "y" }'))
+    with pytest.raises(
+        graph.LayerError, match='bottom 1 "y" is made by no layer before it'
+    ) as caught:
+        graph.insert_splits(
+            net('layer { name: "d" top: "x" } layer { name: "e" bottom: "x" bottom: "y" }')
+        )
     assert caught.value.index == 1

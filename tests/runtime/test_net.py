@@ -1,14 +1,15 @@
 """Building and running nets: what the recordings of genuine Caffe do not show."""
 
-import caffe
 import numpy as np
 import pytest
 import torch
+
+import caffe
 from caffe.errors import CaffeError
 
 NET = """
 name: "small"
-layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 dim: 6 dim: 7 } } }
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: [2, 3, 6, 7] } } }
 layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
   convolution_param { num_output: 4 kernel_size: 3 weight_filler { type: "xavier" } } }
 layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }

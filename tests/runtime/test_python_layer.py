@@ -3,9 +3,10 @@
 import sys
 import textwrap
 
-import caffe
 import numpy as np
 import pytest
+
+import caffe
 from caffe.errors import CaffeError
 
 MODULE = """
