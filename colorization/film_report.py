@@ -1,19 +1,16 @@
-"""What there is to see of a coloured film: films side by side, contact sheets, figures, one page."""
+"""What there is to see of a coloured film: films side by side, contact sheets, figures."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import cv2
-import jinja2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from colorization.dataset import resized
-from colorization.files import replacing
 from colorization.images import Picture, write_image
 from colorization.metrics import psnr
 from colorization.video import VideoWriter, open_video
@@ -60,24 +57,6 @@ def contact_sheet(films: Mapping[str, Path], numbers: Sequence[int], target: Pat
             captions = [f"{caption}, frame {number}" for caption in films]
             rows.append(_row([_captioned(p, c) for p, c in zip(pictures, captions)]))
     write_image(target, Picture(np.concatenate(rows)))
-
-
-def write_page(target: str | os.PathLike, **values: object) -> None:
-    """Write the HTML page of a coloured film from the template film_page.html."""
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
-    text = environment.get_template("film_page.html").render(**values)
-    with replacing(target) as temporary:
-        temporary.write_text(text, "utf-8")
-
-
-def polyline(values: Sequence[float], width: int, height: int, low: float, high: float) -> str:
-    """Return the points of an SVG polyline through values, low at the bottom and high at the top."""
-    x = np.linspace(0, width, len(values))
-    y = height * (1 - (np.clip(values, low, high) - low) / (high - low))
-    return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y))
 
 
 def _scaled(frame: np.ndarray, width: int) -> np.ndarray:

@@ -6,32 +6,27 @@ import hashlib
 import json
 import os
 import re
-import signal
-import subprocess
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from colorization.dataset import prior, resized, write_lmdb
 from colorization.images import SUFFIXES, Picture, read_image, write_image
 from colorization.network import network_path
 from colorization.rebalancing import save_prior
+from colorization.training import (
+    TrainingError,
+    caffe_train,
+    follow_weights,
+    latest_state,
+    read_message,
+    write_message,
+)
 from colorization.video import open_video
 
-_ITERATION = re.compile(r"\] Iteration (\d+).*, loss = (\S+)")
-_STATISTICS_KEPT = (
-    0.95  # Caffe's .999 would average over weights that a short training has left behind
-)
 _LEARNING_RATE_DROP = 0.75  # share of the iterations after which the rate is multiplied by gamma
-
-
-class TrainingError(Exception):
-    """Training could not be done; the message is one line."""
 
 
 class KeyframeError(Exception):
@@ -95,7 +90,13 @@ def train(
     if not model.is_file():
         _write_data(keyframes, work)
         _write_prototxts(work, recipe, gpu)
-        _caffe_train(work, recipe, gpu)
+        caffe_train(
+            work,
+            recipe.iterations,
+            snapshot=latest_state(work),
+            gpu=gpu,
+            precision=recipe.precision,
+        )
     if not model.is_file():
         raise TrainingError(f"{work}: training was interrupted; the same command goes on with it")
     return model
@@ -116,11 +117,10 @@ def _write_data(keyframes: dict[int, np.ndarray], work: Path) -> None:
 
 def _write_prototxts(work: Path, recipe: Recipe, gpu: int | None) -> None:
     """The network's own train net and solver, on the data of `work`."""
-    from google.protobuf import text_format
 
     from caffe.proto import caffe_pb2
 
-    net = _read(network_path(recipe.network, "train.prototxt"), caffe_pb2.NetParameter())
+    net = read_message(network_path(recipe.network, "train.prototxt"), caffe_pb2.NetParameter())
     kept = [layer for layer in net.layer if not _is_test_only(layer, caffe_pb2.TEST)]
     del net.layer[:]
     net.layer.extend(kept)
@@ -128,12 +128,13 @@ def _write_prototxts(work: Path, recipe: Recipe, gpu: int | None) -> None:
         if layer.type == "Data":
             layer.data_param.source = "train_lmdb"
             layer.data_param.batch_size = recipe.batch
-        elif layer.type == "BatchNorm":
-            layer.batch_norm_param.moving_average_fraction = _STATISTICS_KEPT
         elif layer.python_param.layer == "ClassRebalance":
             options = json.loads(layer.python_param.param_str)
             layer.python_param.param_str = json.dumps({**options, "prior": "train_priors.npy"})
-    solver = _read(network_path(recipe.network, "solver.prototxt"), caffe_pb2.SolverParameter())
+    follow_weights(net, recipe.iterations)
+    solver = read_message(
+        network_path(recipe.network, "solver.prototxt"), caffe_pb2.SolverParameter()
+    )
     solver.net = "train.prototxt"
     solver.max_iter = recipe.iterations
     solver.iter_size = 1
@@ -145,76 +146,12 @@ def _write_prototxts(work: Path, recipe: Recipe, gpu: int | None) -> None:
     solver.solver_mode = solver.CPU if gpu is None else solver.GPU
     for field in ("test_iter", "test_interval"):
         solver.ClearField(field)
-    (work / "train.prototxt").write_text(text_format.MessageToString(net))
-    (work / "solver.prototxt").write_text(text_format.MessageToString(solver))
-
-
-def _read(path: Path, message):
-    from google.protobuf import text_format
-
-    return text_format.Parse(path.read_text(), message)
+    write_message(work / "train.prototxt", net)
+    write_message(work / "solver.prototxt", solver)
 
 
 def _is_test_only(layer, test: int) -> bool:
     return bool(layer.include) and all(rule.phase == test for rule in layer.include)
-
-
-def fast_precision(gpu: int | None = None) -> str:
-    """Return "bf16" where the device multiplies such numbers in hardware, else "fp32"."""
-    import torch
-
-    if gpu is not None:
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    return "bf16" if supported() else "fp32"
-
-
-def caffe_command() -> list[str]:
-    """The `caffe` program that belongs to the `caffe` module in use."""
-    return [sys.executable, "-m", "caffe"] if find_spec("caffe.cli") else ["caffe"]
-
-
-def _caffe_train(work: Path, recipe: Recipe, gpu: int | None) -> None:
-    """Run `caffe train` in `work`, its log in train.log, with a progress bar."""
-    command = [*caffe_command(), "train", "-solver", "solver.prototxt"]
-    if gpu is not None:
-        command += ["-gpu", str(gpu)]
-    if find_spec("caffe.cli"):
-        command += ["-precision", recipe.precision]
-    states = sorted(work.glob("model_iter_*.solverstate"), key=frame_number)
-    if states:
-        command += ["-snapshot", states[-1].name]
-    with (
-        open(work / "train.log", "a" if states else "w", buffering=1) as log,
-        subprocess.Popen(command, cwd=work, stderr=subprocess.PIPE, text=True) as process,
-    ):
-        try:
-            last = _follow(process.stderr or (), log, recipe.iterations)
-        except KeyboardInterrupt:
-            process.send_signal(signal.SIGINT)  # to a process that may have got it already
-            raise
-    code = process.returncode
-    if code:
-        raise TrainingError(f"{work / 'train.log'}: caffe train failed: {last}")
-
-
-def _follow(lines: Iterable[str], log, iterations: int) -> str:
-    """Copy the log, show its progress and return its last line."""
-    last = ""
-    with tqdm(total=iterations, desc="training", unit="iteration", disable=None) as bar:
-        for line in lines:
-            log.write(line)
-            last = line.strip() or last
-            if found := _ITERATION.search(line):
-                bar.update(int(found[1]) - bar.n)
-                bar.set_postfix_str(f"loss {found[2]}")
-        bar.update(iterations - bar.n)
-    return last
-
-
-def losses(log: Path) -> list[tuple[int, float]]:
-    """Return (iteration, smoothed loss) as Caffe's log tells them."""
-    return [(int(n), float(loss)) for n, loss in _ITERATION.findall(log.read_text())]
 
 
 def keyframe_files(arguments: Iterable[str | os.PathLike]) -> list[Path]:

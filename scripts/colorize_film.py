@@ -24,8 +24,9 @@ def main(argv: list[str] | None = None) -> int:
     # Several threads work on frames at once: more inside each of them would be in the way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from colorization.images import ImageError
-    from colorization.keyframes import KeyframeError, TrainingError
+    from colorization.keyframes import KeyframeError
     from colorization.network import NetworkError
+    from colorization.training import TrainingError
     from colorization.video import VideoError
 
     try:
@@ -92,14 +93,9 @@ def _colour(options: argparse.Namespace) -> int:
 
     from colorization.batch import Job, colour_film
     from colorization.inference import Colorizer
-    from colorization.keyframes import (
-        Recipe,
-        fast_precision,
-        keyframe_files,
-        read_keyframes,
-        train,
-    )
+    from colorization.keyframes import Recipe, keyframe_files, read_keyframes, train
     from colorization.network import network_path
+    from colorization.training import fast_precision
     from colorization.video import open_video
 
     with open_video(options.clip):

@@ -16,10 +16,10 @@ from colorization.comparison import without_colour
 from colorization.film_report import contact_sheet, frame_psnr, side_by_side
 from colorization.images import Picture, write_image
 from colorization.inference import lightness
-from colorization.keyframes import losses
 from colorization.pages import write_page
 from colorization.plots import Line, write_line_chart
 from colorization.resources import resource
+from colorization.training import losses
 from colorization.video import VideoWriter, open_video
 
 SPACING = 12

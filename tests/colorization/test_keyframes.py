@@ -5,8 +5,9 @@ import pytest
 
 from colorization import keyframes
 from colorization.images import Picture, read_image, write_image
-from colorization.keyframes import KeyframeError, Recipe, TrainingError
+from colorization.keyframes import KeyframeError, Recipe
 from colorization.network import NetworkError
+from colorization.training import TrainingError, losses
 from colorization.video import write_video
 
 QUICK = Recipe(iterations=2, batch=2, precision="fp32")
@@ -74,7 +75,7 @@ def test_training_is_kept_and_done_anew_for_other_keyframes(tmp_path, two_keyfra
     model = keyframes.train(two_keyframes, tmp_path / "work", QUICK)
     assert model == tmp_path / "work" / "model_iter_2.caffemodel"
     first = model.read_bytes()
-    curve = keyframes.losses(tmp_path / "work" / "train.log")
+    curve = losses(tmp_path / "work" / "train.log")
     assert [iteration for iteration, _ in curve] == [0] and curve[0][1] > 0
     stamp = model.stat().st_mtime_ns
     assert keyframes.train(two_keyframes, tmp_path / "work", QUICK).stat().st_mtime_ns == stamp

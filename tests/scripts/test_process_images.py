@@ -292,7 +292,13 @@ def test_subtitles_that_are_lost_are_told(main, network, folder, capsys):
 def in_a_process(*arguments, **options):
     command = [sys.executable, str(SCRIPT), *map(str, arguments)]
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # What runs in the background of a shell inherits that SIGINT is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        **options,
     )
 
 

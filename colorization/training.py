@@ -1,0 +1,361 @@
+"""Training through the `caffe` command: one run, or rounds with validation between them.
+
+A round is a `caffe train` of its own that goes on from the snapshot of the last one; as a resumed
+training equals an uninterrupted one, the rounds change nothing. Between them the network is
+validated, which decides whether the rate is reduced or the training ends.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from tqdm import tqdm
+
+from colorization.files import replacing
+from colorization.network import network_path
+
+_ITERATION = re.compile(r"\] Iteration (\d+).*, loss = (\S+)")
+
+
+class TrainingError(Exception):
+    """Training could not be done; the message is one line."""
+
+
+# One run of caffe train
+
+
+def fast_precision(gpu: int | None = None) -> str:
+    """Return "bf16" where the device multiplies such numbers in hardware, else "fp32"."""
+    import torch
+
+    if gpu is not None:
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return "bf16" if supported() else "fp32"
+
+
+def caffe_command() -> list[str]:
+    """Return the `caffe` program that belongs to the `caffe` module in use."""
+    return [sys.executable, "-m", "caffe"] if find_spec("caffe.cli") else ["caffe"]
+
+
+def caffe_train(
+    work: Path,
+    iterations: int,
+    *,
+    snapshot: str | None = None,
+    weights: Path | None = None,
+    gpu: int | None = None,
+    precision: str = "fp32",
+    bar: tqdm | None = None,
+) -> None:
+    """Run `caffe train` on work/solver.prototxt, its log in work/train.log, with a progress bar.
+
+    `snapshot` is a .solverstate in `work` to go on from. TrainingError if the command fails; what
+    its last line said is in the message. On KeyboardInterrupt Caffe writes a snapshot first.
+    """
+    command = [*caffe_command(), "train", "-solver", "solver.prototxt"]
+    if gpu is not None:
+        command += ["-gpu", str(gpu)]
+    if find_spec("caffe.cli"):
+        command += ["-precision", precision]
+    if snapshot:
+        command += ["-snapshot", snapshot]
+    elif weights:
+        command += ["-weights", str(weights.resolve())]
+    with (
+        open(work / "train.log", "a" if snapshot else "w", buffering=1) as log,
+        subprocess.Popen(command, cwd=work, stderr=subprocess.PIPE, text=True) as process,
+    ):
+        try:
+            last = _follow(process.stderr or (), log, iterations, bar)
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)  # to a process that may have got it already
+            raise
+    if process.returncode:
+        raise TrainingError(f"{work / 'train.log'}: caffe train failed: {last}")
+
+
+def _follow(lines: Iterable[str], log: IO[str], iterations: int, bar: tqdm | None) -> str:
+    """Copy the log, show its progress and return its last line."""
+    last = ""
+    bar = bar or tqdm(total=iterations, desc="training", unit="iteration", disable=None)
+    for line in lines:
+        log.write(line)
+        last = line.strip() or last
+        if found := _ITERATION.search(line):
+            bar.update(int(found[1]) - bar.n)
+            bar.set_postfix_str(f"loss {found[2]}")
+    return last
+
+
+def losses(log: Path) -> list[tuple[int, float]]:
+    """Return (iteration, smoothed loss) as Caffe's log tells them, each iteration once."""
+    found = {int(n): float(loss) for n, loss in _ITERATION.findall(log.read_text())}
+    return sorted(found.items())
+
+
+def latest_state(work: Path, prefix: str = "model") -> str | None:
+    """Return the name of the .solverstate of most iterations in a folder."""
+    numbers = [
+        int(match[1])
+        for path in work.glob(f"{prefix}_iter_*.solverstate")
+        if (match := re.search(r"_iter_(\d+)\.solverstate$", path.name))
+    ]
+    return f"{prefix}_iter_{max(numbers)}.solverstate" if numbers else None
+
+
+def read_message(path: Path, message):
+    """Return a protobuf message read from a prototxt."""
+    from google.protobuf import text_format
+
+    return text_format.Parse(path.read_text(), message)
+
+
+def write_message(path: Path, message) -> None:
+    """Write a protobuf message as prototxt."""
+    from google.protobuf import text_format
+
+    with replacing(path) as temporary:
+        temporary.write_text(text_format.MessageToString(message))
+
+
+# Rounds with validation
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a variant is trained; the thesis' recipe (7.3, 7.4) at the size that fits."""
+
+    network: str
+    iterations: int
+    width: float = 1.0  # of the layers, as a share of the thesis'
+    crop: int = 224
+    batch: int = 24
+    iter_size: int = 2
+    rate: float = 0.001
+    precision: str = "fp32"
+    validate_every: int = 0  # iterations; 0: only at the end
+    validation_batches: int = 4
+    patience: int = 0  # end after so many validations without a better one; 0: never
+    reduce_after: int = 0  # multiply the rate by gamma after so many; 0: by the schedule alone
+    weights: Path | None = None  # to start from
+
+
+@dataclass
+class History:
+    """What the validations found."""
+
+    rows: list[dict] = field(default_factory=list)
+
+    @property
+    def best(self) -> dict:
+        """The validation of the lowest loss."""
+        return min(self.rows, key=lambda row: row["validation_loss"])
+
+    @property
+    def since_best(self) -> int:
+        """How many validations came after the best one."""
+        return len(self.rows) - 1 - self.rows.index(self.best)
+
+    def write(self, path: Path) -> None:
+        """Write the rows as CSV."""
+        with replacing(path) as temporary, open(temporary, "w", newline="") as file:
+            writer = csv.DictWriter(file, list(self.rows[0]))
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+
+def train(plan: Plan, data: Path, work: Path, gpu: int | None = None) -> Path:
+    """Train a variant in the folder `work` on a data set and return its best .caffemodel.
+
+    `data` holds train_lmdb, val_lmdb and train_priors.npy, as make_dataset writes them. In `work`
+    are left: the prototxts, train.log, the last snapshot, history.csv, best.caffemodel,
+    deploy.prototxt and conditions.json, which tells how it was trained. The same call goes on after an
+    interruption.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    write_prototxts(plan, data, work, gpu)
+    history = _read_history(work / "history.csv")
+    every = plan.validate_every or plan.iterations
+    rate = history.rows[-1]["rate"] if history.rows else plan.rate
+    with tqdm(total=plan.iterations, desc=plan.network, unit="iteration", disable=None) as bar:
+        while (done := _iterations(work)) < plan.iterations and not _is_over(plan, history):
+            until = min(plan.iterations, (done // every + 1) * every)
+            rate = _reduced(plan, history, rate)
+            _write_round(work, until, rate)
+            state = latest_state(work)
+            caffe_train(
+                work,
+                until,
+                snapshot=state,
+                weights=plan.weights,
+                gpu=gpu,
+                precision=plan.precision,
+                bar=bar,
+            )
+            if _iterations(work) < until:
+                raise TrainingError(f"{work}: interrupted; the same command goes on with it")
+            _validate(plan, work, until, rate, history, gpu)
+            _keep_latest(work, until)
+    _write_conditions(plan, work, history)
+    return work / "best.caffemodel"
+
+
+def follow_weights(net, iterations: int) -> None:
+    """Let the statistics of a NetParameter's BatchNorm layers follow the weights of a short training.
+
+    Caffe's moving average keeps a share of .999, which is for tens of thousands of iterations: in a
+    few hundred it would still hold what the first weights gave. Here it is 1 - 30 / iterations, within
+    .9 and .999 (ours).
+    """
+    for layer in net.layer:
+        if layer.type == "BatchNorm":
+            share = min(0.999, max(0.9, 1 - 30 / iterations))
+            layer.batch_norm_param.moving_average_fraction = share
+
+
+def scale_width(net, width: float) -> None:
+    """Multiply the outputs of every layer of a NetParameter but its predictions by `width`."""
+    for layer in net.layer:
+        if layer.type in ("Convolution", "Deconvolution") and not _predicts(layer.name):
+            count = layer.convolution_param.num_output
+            layer.convolution_param.num_output = max(1, int(count * width))
+
+
+def _predicts(name: str) -> bool:
+    return name.startswith("pred") or name == "ab"
+
+
+def write_prototxts(plan: Plan, data: Path, work: Path, gpu: int | None) -> None:
+    """Write the variant's train, deploy and solver prototxt, at the plan's size, into `work`."""
+    from caffe.proto import caffe_pb2
+
+    net = read_message(network_path(plan.network, "train.prototxt"), caffe_pb2.NetParameter())
+    deploy = read_message(network_path(plan.network), caffe_pb2.NetParameter())
+    solver = read_message(
+        network_path(plan.network, "solver.prototxt"), caffe_pb2.SolverParameter()
+    )
+    sources = {caffe_pb2.TRAIN: "train_lmdb", caffe_pb2.TEST: "val_lmdb"}
+    for layer in net.layer:
+        if layer.type == "Data":
+            layer.data_param.source = str((data / sources[layer.include[0].phase]).resolve())
+            layer.data_param.batch_size = plan.batch
+            layer.transform_param.crop_size = plan.crop
+        elif layer.python_param.layer == "ClassRebalance":
+            options = json.loads(layer.python_param.param_str)
+            options["prior"] = str((data / "train_priors.npy").resolve())
+            layer.python_param.param_str = json.dumps(options)
+    follow_weights(net, plan.iterations)
+    scale_width(net, plan.width)
+    scale_width(deploy, plan.width)
+    solver.net, solver.snapshot_prefix = "train.prototxt", "model"
+    solver.iter_size = plan.iter_size
+    solver.stepsize = max(1, plan.iterations // 2)
+    solver.snapshot = 0
+    solver.display = max(1, plan.iterations // 200)
+    solver.average_loss = max(1, plan.iterations // 200)
+    solver.solver_mode = solver.CPU if gpu is None else solver.GPU
+    solver.ClearField("test_iter")
+    solver.ClearField("test_interval")
+    write_message(work / "train.prototxt", net)
+    write_message(work / "deploy.prototxt", deploy)
+    write_message(work / "solver.prototxt", solver)
+
+
+def _write_round(work: Path, until: int, rate: float) -> None:
+    from caffe.proto import caffe_pb2
+
+    solver = read_message(work / "solver.prototxt", caffe_pb2.SolverParameter())
+    solver.max_iter, solver.base_lr = until, rate
+    write_message(work / "solver.prototxt", solver)
+
+
+def _iterations(work: Path) -> int:
+    """Return how far the training in a folder has come."""
+    state = latest_state(work)
+    return int(re.findall(r"\d+", state)[-1]) if state else 0
+
+
+def _is_over(plan: Plan, history: History) -> bool:
+    return bool(plan.patience and history.rows and history.since_best >= plan.patience)
+
+
+def _reduced(plan: Plan, history: History, rate: float) -> float:
+    """Return the rate of the next round: less after `reduce_after` validations without a better."""
+    if not plan.reduce_after or not history.rows:
+        return rate
+    waited = history.since_best
+    return rate * 0.3 if waited and waited % plan.reduce_after == 0 else rate
+
+
+def _validate(
+    plan: Plan, work: Path, iteration: int, rate: float, history: History, gpu: int | None
+) -> None:
+    """Measure the loss on validation data, note it, and keep the model if it is the best."""
+    model = work / f"model_iter_{iteration}.caffemodel"
+    row = {
+        "iteration": iteration,
+        "rate": rate,
+        "training_loss": losses(work / "train.log")[-1][1],
+        "validation_loss": validation_loss(plan, work, model, gpu),
+    }
+    history.rows.append(row)
+    history.write(work / "history.csv")
+    if history.best is row:
+        with replacing(work / "best.caffemodel") as temporary:
+            shutil.copyfile(model, temporary)
+
+
+def validation_loss(plan: Plan, work: Path, model: Path, gpu: int | None) -> float:
+    """Return the mean loss of a model over the first batches of the validation data."""
+    import caffe
+
+    if gpu is None:
+        caffe.set_mode_cpu()
+    else:
+        caffe.set_device(gpu)
+        caffe.set_mode_gpu()
+    net = caffe.Net(str(work / "train.prototxt"), caffe.TEST, weights=str(model))
+    found = [float(net.forward()["loss"]) for _ in range(plan.validation_batches)]
+    return float(np.mean(found))
+
+
+def _keep_latest(work: Path, iteration: int) -> None:
+    """Remove the snapshots before this one; a full-size one takes 390 MB."""
+    for path in work.glob("model_iter_*"):
+        if f"_iter_{iteration}." not in path.name:
+            path.unlink()
+
+
+def _read_history(path: Path) -> History:
+    if not path.is_file():
+        return History()
+    with open(path, newline="") as file:
+        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    for row in rows:
+        row["iteration"] = int(row["iteration"])
+    return History(rows)
+
+
+def _write_conditions(plan: Plan, work: Path, history: History) -> None:
+    images = plan.batch * plan.iter_size
+    text = (
+        f"{history.rows[-1]['iteration']} iterations of {images} crops of {plan.crop}x{plan.crop}, "
+        f"width {plan.width:g}, Adam from {plan.rate:g}, {plan.precision}; "
+        f"best at {history.best['iteration']}"
+    )
+    with replacing(work / "conditions.json") as temporary:
+        temporary.write_text(json.dumps({"conditions": text, "network": plan.network}))

@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""Train a variant by the thesis' recipe, at the size that fits, with validation on the way."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+EPILOG = """\
+train_network plain --data data --work runs/plain
+    the thesis' training (7.3, 7.4): 26,700 iterations of 48 crops of 224x224
+train_network plain --data data --work runs/plain_small --width 0.25 --crop 128 --batch 8
+    --iter-size 1 --iterations 2000 --validate-every 200 --patience 4
+    what a CPU can do
+
+Left in the work folder: train.log, history.csv, curves.svg, best.caffemodel, deploy.prototxt and
+conditions.json. process_images --network WORK --weights WORK/best.caffemodel colours with it.
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = _parser().parse_args(argv)
+    from colorization.network import NetworkError
+    from colorization.training import Plan, TrainingError, fast_precision, train
+
+    plan = Plan(
+        network=options.network,
+        iterations=options.iterations,
+        width=options.width,
+        crop=options.crop,
+        batch=options.batch,
+        iter_size=options.iter_size,
+        rate=options.rate,
+        precision=options.precision or fast_precision(options.gpu),
+        validate_every=options.validate_every,
+        patience=options.patience,
+        reduce_after=options.reduce_after,
+        weights=options.weights,
+    )
+    try:
+        missing = [n for n in ("train_lmdb", "val_lmdb") if not (options.data / n).is_dir()]
+        if missing:
+            raise TrainingError(f"{options.data / missing[0]}: no such LMDB; make_dataset makes it")
+        best = train(plan, options.data, options.work, options.gpu)
+        _draw_curves(options.work)
+    except (NetworkError, OSError, TrainingError) as error:
+        print(f"train_network: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        return 130
+    print(best)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="train_network",
+        description=__doc__,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("network", metavar="NETWORK", help="a folder of networks/")
+    add("--data", type=Path, required=True, metavar="DIR", help="what make_dataset wrote")
+    add("--work", type=Path, required=True, metavar="DIR", help="where everything is kept")
+    add("--iterations", type=int, default=26700, metavar="N", help="(26700: 30 epochs)")
+    add("--width", type=float, default=1.0, metavar="W", help="share of the channels (1)")
+    add("--crop", type=int, default=224, metavar="N", help="pixels each way (224)")
+    add("--batch", type=int, default=24, metavar="N", help="crops at once (24)")
+    add("--iter-size", type=int, default=2, metavar="N", help="batches an iteration (2)")
+    add("--rate", type=float, default=0.001, metavar="R", help="learning rate at first (0.001)")
+    add("--weights", type=Path, metavar="FILE", help="start from, as magic_init writes them")
+    add("--validate-every", type=int, default=0, metavar="N", help="iterations (0: at the end)")
+    add(
+        "--patience", type=int, default=0, metavar="N", help="stop after N validations, none better"
+    )
+    add("--reduce-after", type=int, default=0, metavar="N", help="then reduce the rate by 0.3")
+    add("--precision", choices=("fp32", "tf32", "bf16"), help="(bf16 where it is fast)")
+    device = parser.add_mutually_exclusive_group()
+    device.add_argument("--gpu", type=int, metavar="ID", help="compute on this GPU")
+    device.add_argument("--cpu", action="store_true", help="compute on the CPU (the default)")
+    return parser
+
+
+def _draw_curves(work: Path) -> None:
+    import csv
+
+    from colorization.plots import Line, write_line_chart
+    from colorization.training import losses
+
+    curve = losses(work / "train.log")
+    with open(work / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    lines = [
+        Line("training", [n for n, _ in curve], [loss for _, loss in curve]),
+        Line(
+            "validation",
+            [float(row["iteration"]) for row in rows],
+            [float(row["validation_loss"]) for row in rows],
+        ),
+    ]
+    write_line_chart(work / "curves.svg", "Loss", lines, "iteration", "loss")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

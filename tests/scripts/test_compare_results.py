@@ -1,0 +1,205 @@
+"""The command from end to end: folders, films, conditions, mismatches, wrong usage."""
+
+import csv
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from colorization.images import Picture, write_image
+from colorization.metrics import rmse
+from colorization.video import open_video, write_video
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "compare_results.py"
+FILES = [
+    "cumulative_images.csv",
+    "cumulative_images.svg",
+    "cumulative_pixels.csv",
+    "cumulative_pixels.svg",
+    "images.csv",
+    "index.html",
+    "table.csv",
+    "table.md",
+]
+
+
+@pytest.fixture(scope="module")
+def main():
+    spec = importlib.util.spec_from_file_location("compare_results", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def run(main, *arguments, capsys):
+    """Return the exit code, stdout and stderr."""
+    capsys.readouterr()
+    try:
+        code = main([str(argument) for argument in arguments])
+    except SystemExit as error:
+        code = error.code
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def picture(seed, height=13, width=18):
+    image = np.random.default_rng(seed).integers(50, 200, (height, width, 3), dtype=np.uint8)
+    image[:, 6:] = image[0, 0]
+    return image
+
+
+def save(path, rgb):
+    write_image(path, Picture(rgb))
+    return rgb
+
+
+def folders():
+    """Write two images and two sets of results; return the images and the first set."""
+    names = ("a.png", "in/b.png")
+    originals = [save(f"truth/{name}", picture(n)) for n, name in enumerate(names)]
+    near = [save(f"near/{name}", o + np.uint8(2)) for name, o in zip(names, originals)]
+    for name, original in zip(names, originals):
+        save(f"far/{name}", 255 - original)
+    return originals, near
+
+
+def read_csv(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_folders(main, capsys):
+    originals, near = folders()
+    Path("far/conditions.json").write_text(json.dumps({"epochs": 3}))
+    command = ("--truth", "truth", "near=near", "far=far", "--output", "out/report")
+    code, out, err = run(main, *command, "--note", "near=30 epochs, seed=1", capsys=capsys)
+    assert (code, err) == (0, "")
+    assert sorted(path.name for path in Path("out/report").iterdir()) == FILES
+    rows = {row["method"]: row for row in read_csv("out/report/table.csv")}
+    assert list(rows) == ["near", "far", "grey", "ground truth"]
+    expected = np.mean([rmse(result, original) for result, original in zip(near, originals)])
+    assert float(rows["near"]["rmse"]) == pytest.approx(expected, abs=1e-6)
+    assert rows["near"]["conditions"] == "30 epochs, seed=1"
+    assert rows["far"]["conditions"] == "epochs: 3"
+    assert rows["near"]["best"].split()[:2] == ["rmse", "psnr"]
+    images = read_csv("out/report/images.csv")
+    assert [(row["method"], row["file"]) for row in images] == [
+        (method, name) for name in ("a.png", "in/b.png") for method in ("near", "far", "grey")
+    ]
+    lines = out.splitlines()
+    assert lines[0].split() == ["RMSE", "PSNR", "PA", "HI", "a", "HI", "b", "Colourfulness"]
+    assert lines[1].split()[:2] == ["near", f"{expected:.4f}"]
+    assert lines[-1] == "the table, the figures and their numbers: out/report/index.html"
+
+
+def test_a_film_at_a_size(main, capsys):
+    images = [picture(n, 26, 38) for n in range(4)]
+    write_video("truth.mp4", images)
+    write_video("same.mkv", images)
+    write_video("dull.mp4", [image // 2 for image in images])
+    command = ("same=same.mkv", "dull=dull.mp4", "--truth", "truth.mp4", "--size", 16)
+    code, out, err = run(main, *command, capsys=capsys)
+    assert (code, err) == (0, "")
+    rows = {row["method"]: row for row in read_csv("report/table.csv")}
+    assert rows["same"]["images"] == rows["grey"]["images"] == "4"
+    assert float(rows["same"]["psnr"]) > float(rows["dull"]["psnr"])
+    assert "4 images or frames of film, compared at 16x16 pixels." in Path(
+        "report/table.md"
+    ).read_text("utf-8")
+    frames = [row["frame"] for row in read_csv("report/images.csv") if row["method"] == "grey"]
+    assert frames == ["0", "1", "2", "3"]
+
+
+def test_what_cannot_be_compared_is_told_and_the_rest_goes_on(main, capsys):
+    folders()
+    Path("near/in/b.png").unlink()
+    save("far/a.png", picture(5, 18, 13))
+    code, out, err = run(main, "--truth", "truth", "near=near", "far=far", capsys=capsys)
+    assert code == 1
+    assert err.splitlines() == [
+        "far: far/a.png: 13x18 pixels, where the ground truth has 18x13; "
+        "give a size to compare them at",
+        "near: near: no result for in/b.png",
+    ]
+    assert [row["images"] for row in read_csv("report/table.csv")] == ["1", "1", "2", "2"]
+    text = Path("report/table.md").read_text("utf-8")
+    assert all(line in text for line in err.splitlines())
+
+
+def test_nothing_to_compare(main, capsys):
+    folders()
+    save("other/c.png", picture(1))
+    code, out, err = run(main, "--truth", "truth", "other=other", capsys=capsys)
+    assert (code, out) == (1, "")
+    assert err.splitlines() == [
+        "other: other: no result for a.png",
+        "other: other: no result for in/b.png",
+        "other: without ground truth: other/c.png",
+        "compare_results: nothing could be compared",
+    ]
+    assert not Path("report/table.md").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("near=none",), "compare_results: near: none does not exist"),
+        (("near=near", "near=far"), 'compare_results: the name "near" is given twice'),
+        (("grey=near",), 'compare_results: "grey" is the name of the baseline: choose another'),
+        (
+            ("near=near", "--note", "neer=30 epochs"),
+            "compare_results: --note neer: there are no results of that name",
+        ),
+        (("near",), 'compare_results: error: argument NAME=PATH: expected NAME=..., got "near"'),
+        (
+            ("near=near", "--size", "0"),
+            'compare_results: error: argument --size: expected a number above 0, got "0"',
+        ),
+    ],
+)
+def test_wrong_usage(main, arguments, message, capsys):
+    folders()
+    code, out, err = run(main, "--truth", "truth", *arguments, capsys=capsys)
+    assert (code, out) == (2, "")
+    assert err.splitlines()[-1] == message
+    assert not Path("report").exists()
+
+
+def test_conditions_that_cannot_be_read(main, capsys):
+    folders()
+    Path("near/conditions.json").write_text("[]")
+    code, out, err = run(main, "--truth", "truth", "near=near", capsys=capsys)
+    assert (code, out) == (2, "")
+    assert err == (
+        'compare_results: near/conditions.json: expected an object like {"epochs": 30}\n'
+    )
+
+
+def test_an_output_that_cannot_be_written(main, capsys):
+    folders()
+    Path("report").touch()
+    code, out, err = run(main, "--truth", "truth", "near=near", capsys=capsys)
+    assert (code, out) == (1, "")
+    assert err.startswith("compare_results: ") and "report" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_as_a_program():
+    """With frames of films that were read, and not those that were written."""
+    write_video("truth.mp4", [picture(n, 26, 38) for n in range(3)])
+    with open_video("truth.mp4") as film:
+        for number, (frame, _) in enumerate(film):
+            save(f"frames/{number}.png", frame)
+    command = [sys.executable, str(SCRIPT), "--truth", "frames", "same=frames"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert read_csv("report/table.csv")[0]["rmse"] == "0.000000"
