@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -135,8 +135,7 @@ def write_message(path: Path, message) -> None:
 # Rounds with validation
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """How a variant is trained; the thesis' recipe (7.3, 7.4) at the size that fits."""
 
     network: str
@@ -183,8 +182,8 @@ def train(plan: Plan, data: Path, work: Path, gpu: int | None = None) -> Path:
 
     `data` holds train_lmdb, val_lmdb and train_priors.npy, as make_dataset writes them. In `work`
     are left: the prototxts, train.log, the last snapshot, history.csv, best.caffemodel,
-    deploy.prototxt and conditions.json, which tells how it was trained. The same call goes on after an
-    interruption.
+    deploy.prototxt and conditions.json, which tells how it was trained. The same call goes on
+    after an interruption.
     """
     work.mkdir(parents=True, exist_ok=True)
     write_prototxts(plan, data, work, gpu)
@@ -215,11 +214,11 @@ def train(plan: Plan, data: Path, work: Path, gpu: int | None = None) -> Path:
 
 
 def follow_weights(net, iterations: int) -> None:
-    """Let the statistics of a NetParameter's BatchNorm layers follow the weights of a short training.
+    """Let the statistics of BatchNorm follow the weights of a short training.
 
     Caffe's moving average keeps a share of .999, which is for tens of thousands of iterations: in a
-    few hundred it would still hold what the first weights gave. Here it is 1 - 30 / iterations, within
-    .9 and .999 (ours).
+    few hundred it would still hold what the first weights gave. Here it is 1 - 30 / iterations,
+    within .9 and .999 (ours).
     """
     for layer in net.layer:
         if layer.type == "BatchNorm":

@@ -1,0 +1,134 @@
+"""Training a variant: width, rounds, validation, best model, resuming."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from caffe import binaryproto
+from caffe.proto import caffe_pb2
+from colorization import training
+from colorization.dataset import prior, write_lmdb
+from colorization.network import network_path
+from colorization.rebalancing import save_prior
+from colorization.training import History, Plan, TrainingError
+
+SMALL = Plan(
+    network="plain",
+    iterations=4,
+    width=0.0625,
+    crop=32,
+    batch=2,
+    iter_size=1,
+    validate_every=2,
+    validation_batches=1,
+)
+
+
+@pytest.fixture
+def data(tmp_path):
+    rng = np.random.default_rng(5)
+    images = [
+        np.kron(rng.integers(0, 256, (5, 6, 3)), np.ones((8, 8, 1))).astype(np.uint8)
+        for _ in range(5)
+    ]
+    for name in ("train_lmdb", "val_lmdb"):
+        write_lmdb(tmp_path / "data" / name, ((str(i), x) for i, x in enumerate(images)))
+    save_prior(tmp_path / "data" / "train_priors.npy", prior(images))
+    return tmp_path / "data"
+
+
+def weights(path):
+    net = binaryproto.read_net(path)
+    return [binaryproto.blob_to_array(b) for layer in net.layer for b in layer.blobs]
+
+
+def test_rounds_equal_one_run(data, tmp_path):
+    training.train(SMALL, data, tmp_path / "rounds")
+    training.train(SMALL._replace(validate_every=4), data, tmp_path / "once")
+    name = "model_iter_4.caffemodel"
+    pairs = zip(weights(tmp_path / "rounds" / name), weights(tmp_path / "once" / name), strict=True)
+    for mine, theirs in pairs:
+        np.testing.assert_array_equal(mine, theirs)
+    assert [n for n, _ in training.losses(tmp_path / "rounds" / "train.log")] == [0, 1, 2, 3, 4]
+
+
+def test_what_is_left(data, tmp_path):
+    work = tmp_path / "work"
+    best = training.train(SMALL, data, work)
+    with open(work / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["iteration"]) for row in rows] == [2, 4]
+    lowest = min(rows, key=lambda row: float(row["validation_loss"]))
+    assert not list(work.glob("model_iter_2.*"))
+    if lowest is rows[-1]:
+        assert best.read_bytes() == (work / "model_iter_4.caffemodel").read_bytes()
+    told = json.loads((work / "conditions.json").read_text())["conditions"]
+    assert told.startswith("4 iterations of 2 crops of 32x32, width 0.0625, Adam from 0.001, fp32")
+    stamp = best.stat().st_mtime_ns
+    assert training.train(SMALL, data, work).stat().st_mtime_ns == stamp
+
+
+def test_an_interrupted_round_goes_on(data, tmp_path, monkeypatch):
+    work = tmp_path / "work"
+
+    def interrupt(plan, work, iteration, *rest):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "_validate", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            training.train(SMALL, data, work)
+    assert training.latest_state(work) == "model_iter_2.solverstate"
+    training.train(SMALL, data, work)
+    assert training.latest_state(work) == "model_iter_4.solverstate"
+
+
+@pytest.mark.parametrize("name", ["plain", "residual", "plain_l2_ab"])
+def test_scale_width_leaves_predictions_alone(name):
+    net = training.read_message(network_path(name), caffe_pb2.NetParameter())
+    before = {x.name: x.convolution_param.num_output for x in net.layer}
+    training.scale_width(net, 0.25)
+    after = {x.name: x.convolution_param.num_output for x in net.layer}
+    for layer, count in before.items():
+        keeps = layer.startswith("pred") or layer == "ab"
+        assert after[layer] == (count if keeps else count // 4), layer
+    assert 313 in after.values() or 2 in after.values()
+
+
+@pytest.mark.parametrize("iterations, share", [(100, 0.9), (1000, 0.97), (26700, 0.9988764)])
+def test_follow_weights(iterations, share):
+    net = caffe_pb2.NetParameter()
+    net.layer.add(type="BatchNorm")
+    net.layer.add(type="ReLU")
+    training.follow_weights(net, iterations)
+    assert net.layer[0].batch_norm_param.moving_average_fraction == pytest.approx(share)
+    assert not net.layer[1].HasField("batch_norm_param")
+
+
+def history(*losses):
+    return History([{"iteration": i, "validation_loss": loss} for i, loss in enumerate(losses, 1)])
+
+
+@pytest.mark.parametrize(
+    "losses, since, over", [((3, 2), 0, False), ((2, 3), 1, False), ((2, 3, 4), 2, True)]
+)
+def test_patience(losses, since, over):
+    found = history(*losses)
+    assert found.since_best == since
+    assert training._is_over(SMALL._replace(patience=2), found) is over
+    assert training._is_over(SMALL, found) is False
+
+
+def test_the_rate_falls_on_a_plateau():
+    plan = SMALL._replace(reduce_after=2)
+    assert training._reduced(plan, history(2, 3), 0.1) == 0.1
+    assert training._reduced(plan, history(2, 3, 4), 0.1) == pytest.approx(0.03)
+    assert training._reduced(SMALL, history(2, 3, 4), 0.1) == 0.1
+
+
+def test_a_missing_prior_is_told(data, tmp_path):
+    (data / "train_priors.npy").unlink()
+    with pytest.raises(TrainingError, match='caffe train failed: .*layer "weights"'):
+        training.train(SMALL, data, tmp_path / "work")
