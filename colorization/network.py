@@ -82,7 +82,7 @@ class Network:
         if not Path(weights).is_file():
             raise NetworkError(f"{weights}: no such file; it is given as the weights of {deploy}")
         try:
-            _choose_device(caffe, gpu, precision)
+            choose_device(gpu, precision)
             self._net = caffe.Net(str(deploy), caffe.TEST)
             self._net.copy_from(str(weights))
             self._check_weights(weights)
@@ -125,7 +125,10 @@ def _snapshots(folder: Path) -> list[tuple[Path, re.Match]]:
     return [(path, match) for path, match in found if match]
 
 
-def _choose_device(caffe, gpu: int | None, precision: str) -> None:
+def choose_device(gpu: int | None, precision: str = "fp32") -> None:
+    """Let Caffe compute on this GPU, or the CPU for None, from now on; NetworkError if it cannot."""
+    import caffe
+
     if gpu is None:
         caffe.set_mode_cpu()
     else:

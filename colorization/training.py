@@ -24,7 +24,7 @@ import numpy as np
 from tqdm import tqdm
 
 from colorization.files import replacing
-from colorization.network import network_path
+from colorization.network import choose_device, network_path
 
 _ITERATION = re.compile(r"\] Iteration (\d+).*, loss = (\S+)")
 
@@ -322,11 +322,7 @@ def validation_loss(plan: Plan, work: Path, model: Path, gpu: int | None) -> flo
     """Return the mean loss of a model over the first batches of the validation data."""
     import caffe
 
-    if gpu is None:
-        caffe.set_mode_cpu()
-    else:
-        caffe.set_device(gpu)
-        caffe.set_mode_gpu()
+    choose_device(gpu, plan.precision)
     net = caffe.Net(str(work / "train.prototxt"), caffe.TEST, weights=str(model))
     found = [float(net.forward()["loss"]) for _ in range(plan.validation_batches)]
     return float(np.mean(found))

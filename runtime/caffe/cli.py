@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import textwrap
-import time as clock
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -367,6 +366,7 @@ def time(flags: SimpleNamespace) -> None:
         raise CaffeError(f'-phase is "{flags.phase}", expected TRAIN or TEST')
     _check_iterations(flags)
     from .proto import caffe_pb2
+    from .timer import duration_ms, now_ms
 
     if not _use_device(flags):
         log.info("caffe.cpp:343", "Use CPU.")
@@ -379,17 +379,17 @@ def time(flags: SimpleNamespace) -> None:
     log.info("caffe.cpp:366", f"Testing for {flags.iterations} iterations.")
     count = len(net.layers)
     forward, backward = [0.0] * count, [0.0] * count
-    start = _now_ms()
+    start = now_ms()
     for iteration in range(flags.iterations):
-        begin = _now_ms()
+        begin = now_ms()
         for i in range(count):
-            forward[i] += _duration_ms(lambda i=i: net.run_forward(True, i, i))
+            forward[i] += duration_ms(lambda i=i: net.run_forward(True, i, i))
         for i in reversed(range(count)):
-            backward[i] += _duration_ms(lambda i=i: net.run_backward(False, i, i))
-        passed = _now_ms() - begin
+            backward[i] += duration_ms(lambda i=i: net.run_backward(False, i, i))
+        passed = now_ms() - begin
         place = "caffe.cpp:394"
         log.info(place, f"Iteration: {iteration + 1} forward-backward time: {passed:g} ms.")
-    _report_times(net, forward, backward, _now_ms() - start, flags.iterations)
+    _report_times(net, forward, backward, now_ms() - start, flags.iterations)
 
 
 def _report_times(net, forward: list, backward: list, total: float, iterations: int) -> None:
@@ -402,23 +402,6 @@ def _report_times(net, forward: list, backward: list, total: float, iterations: 
     log.info("caffe.cpp:412", f"Average Forward-Backward: {total / iterations:g} ms.")
     log.info("caffe.cpp:414", f"Total Time: {total:g} ms.")
     log.info("caffe.cpp:415", "*** Benchmark ends ***")
-
-
-def _now_ms() -> float:
-    """Milliseconds, once the device has done all that it was given."""
-    import torch
-
-    from . import context
-
-    if context.device().type == "cuda":
-        torch.cuda.synchronize(context.device())
-    return 1000 * clock.perf_counter()
-
-
-def _duration_ms(function) -> float:
-    start = _now_ms()
-    function()
-    return _now_ms() - start
 
 
 def device_query(flags: SimpleNamespace) -> None:

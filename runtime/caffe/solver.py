@@ -73,12 +73,12 @@ def learning_rate(param, iteration: int, step: int) -> tuple[float, int]:
 def read_solver(path: "str | os.PathLike") -> Any:
     """The SolverParameter of a file; solver_type is upgraded, snapshot_prefix filled in."""
     param = prototxt.read(path, caffe_pb2.SolverParameter)
-    _upgrade_type(param, os.fspath(path))
+    upgrade_type(param, os.fspath(path))
     _complete_prefix(param, os.fspath(path))
     return param
 
 
-def _upgrade_type(param, path: str) -> None:
+def upgrade_type(param, path: str) -> None:
     """Turn the old enum `solver_type` into `type`."""
     if not param.HasField("solver_type"):
         return

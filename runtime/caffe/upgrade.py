@@ -1,9 +1,9 @@
 """Old nets in today's form: pure functions on NetParameter messages.
 
-From the oldest to the youngest of what is replaced: V0 layers (`layers { layer { type: "conv" } }`),
-transformations that stand among the settings of data layers, V1 layers (`layers { type: CONVOLUTION
-}`), inputs that are fields of the net, learning rates of BatchNorm's statistics. Blobs come along, so
-that old models are read as well as old definitions.
+What is replaced, the oldest first: V0 layers (`layers { layer { type: "conv" } }`), transformations
+among the settings of data layers, V1 layers (`layers { type: CONVOLUTION }`), inputs as fields of
+the net, learning rates of BatchNorm's statistics. Blobs come along, so that old models are read as
+well as old definitions.
 """
 
 from collections.abc import Callable
@@ -138,7 +138,9 @@ def _add_v1(net: Any, old: Any, padding: Any) -> None:
     if padding is not None:
         layer.bottom[0], v0.pad = padding.bottom[0], padding.layer.pad
     if v0.type not in V0_TYPES:
-        raise CaffeError(f'unknown V0 layer type "{v0.type}", expected one of {", ".join(V0_TYPES)}')
+        raise CaffeError(
+            f'unknown V0 layer type "{v0.type}", expected one of {", ".join(V0_TYPES)}'
+        )
     layer.type = caffe_pb2.V1LayerParameter.LayerType.Value(V0_TYPES[v0.type])
     for field, value in v0.ListFields():
         if field.name != "type":
@@ -225,7 +227,8 @@ def _has_inputs(net: Any) -> bool:
 def _inputs_to_layer(net: Any) -> tuple[Any, list]:
     """The fields input, input_shape and input_dim as an Input layer before the others."""
     new = _without(net, "input", "input_shape", "input_dim", "layer")
-    shapes, indices = _input_shapes(net), []
+    shapes = _input_shapes(net)
+    indices: list[int | None] = []
     if shapes:
         first = new.layer.add(name="input", type="Input", top=net.input)
         first.input_param.shape.extend(shapes)
@@ -336,7 +339,7 @@ def upgrade_net(net: Any, source: str) -> tuple[Any, list]:
     Indices count `layer` or, in an old net, `layers`. `source` is the file that the log names. What
     cannot be upgraded is a LayerError, or a CaffeError that names the source.
     """
-    indices = list(range(len(net.layer) or len(net.layers)))
+    indices: list[int | None] = list(range(len(net.layer) or len(net.layers)))
     for step in STEPS:
         if not step.needed(net):
             continue

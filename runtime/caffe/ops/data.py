@@ -406,6 +406,17 @@ class HDF5OutputLayer(Layer):
         return ()
 
 
+@register("WindowData")
+class WindowDataLayer(Layer):
+    """Windows of pictures, as detectors learn from them: known by name only."""
+
+    def __init__(self, param, phase: int):
+        raise CaffeError(
+            "WindowData is not supported: cut the windows out of the pictures beforehand "
+            "and read them with ImageData or Data"
+        )
+
+
 @lru_cache(maxsize=8)
 def shuffled(seed: int, what: str, epoch: int, count: int) -> np.ndarray:
     """The order of `count` things in an epoch."""
