@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from colorization.cartoon.light import DAY, Colour, Light
 
-LINE = 1.7  # usual width of an outline, in drawing units
 INK: Colour = (38, 30, 34)
 FRAME_HEIGHT = 528.0  # drawing units from the top of a frame to its bottom
 SUPERSAMPLING = 2  # pixels drawn for each one of the frame, along each axis
@@ -26,6 +26,18 @@ _WAVES = 6  # sines of which the tremble of a line is made
 _TREMBLE = np.random.default_rng(1890).normal(0, 0.4, (61, 2 * _WAVES, 2))
 _TREMBLE /= np.sqrt(np.tile(np.arange(1, _WAVES + 1), 2))[:, None]
 _NIB = np.array([0.5, 0.87])  # lines are thick where a shape faces this way: below, on the right
+
+
+class Pen(NamedTuple):
+    """What outlines are drawn with where nothing else is said."""
+
+    ink: Colour
+    width: float  # in drawing units
+
+
+FIGURES = Pen(INK, 1.7)
+SEPIA: Colour = (84, 64, 54)
+BACKGROUNDS = Pen(SEPIA, 1.5)  # so that figures stand out
 
 Points = Sequence[Sequence[float]] | np.ndarray
 
@@ -71,13 +83,21 @@ def between(a: Sequence[float], b: Sequence[float], share: float) -> tuple[float
 class Canvas:
     """Pixels (H, W, 3), uint8, and the matrix (2, 3) from drawing units to pixels."""
 
-    __slots__ = ("light", "matrix", "pixels", "unit")
+    __slots__ = ("light", "matrix", "pen", "pixels", "unit")
 
-    def __init__(self, pixels: np.ndarray, matrix: np.ndarray, light: Light = DAY, unit: float = 1):
+    def __init__(
+        self,
+        pixels: np.ndarray,
+        matrix: np.ndarray,
+        light: Light = DAY,
+        unit: float = 1.0,
+        pen: Pen = FIGURES,
+    ):
         self.pixels = pixels
         self.matrix = matrix
         self.light = light
         self.unit = unit  # pixels per drawing unit where nothing is scaled
+        self.pen = pen
 
     def at(
         self, x: float, y: float, scale: float = 1.0, angle: float = 0.0, flip: bool = False
@@ -88,17 +108,26 @@ class Canvas:
         a, b, tx, d, e, ty = self.matrix.ravel().tolist()
         linear = (a * c + b * s) * side, b * c - a * s, (d * c + e * s) * side, e * c - d * s
         matrix = np.array(
-            [
-                (linear[0], linear[1], a * x + b * y + tx),
-                (linear[2], linear[3], d * x + e * y + ty),
-            ]
+            [(linear[0], linear[1], a * x + b * y + tx), (linear[2], linear[3], d * x + e * y + ty)]
         )
-        return Canvas(self.pixels, matrix, self.light, self.unit)
+        return self._with(matrix)
 
     def stretched(self, horizontal: float, vertical: float) -> Canvas:
         """Return a canvas on the same pixels, stretched about the origin."""
-        matrix = self.matrix * (horizontal, vertical, 1)
-        return Canvas(self.pixels, matrix, self.light, self.unit)
+        return self._with(self.matrix * (horizontal, vertical, 1))
+
+    def _with(self, matrix: np.ndarray) -> Canvas:
+        return Canvas(self.pixels, matrix, self.light, self.unit, self.pen)
+
+    @property
+    def unlit(self) -> Canvas:
+        """A canvas for what shines by itself: the same pixels in full light."""
+        return Canvas(self.pixels, self.matrix, DAY, self.unit, self.pen)
+
+    @property
+    def background(self) -> Canvas:
+        """A canvas for what belongs to the background, in its kind of line."""
+        return Canvas(self.pixels, self.matrix, self.light, self.unit, BACKGROUNDS)
 
     def to_pixels(self, points: Points) -> np.ndarray:
         return np.asarray(points, float) @ self.matrix[:, :2].T + self.matrix[:, 2]
@@ -113,8 +142,8 @@ class Canvas:
         self,
         points: Points,
         fill: Colour | None,
-        width: float = LINE,
-        ink: Colour = INK,
+        width: float | None = None,
+        ink: Colour | None = None,
     ) -> None:
         """Paint a closed shape and ink its outline; width 0 leaves it without."""
         if fill is not None and width == 0:
@@ -126,7 +155,11 @@ class Canvas:
         self._ink(np.concatenate((trembling, trembling[:1])), self._swell(trembling, width), ink)
 
     def line(
-        self, points: Points, width: float = LINE, ink: Colour = INK, taper: bool = True
+        self,
+        points: Points,
+        width: float | None = None,
+        ink: Colour | None = None,
+        taper: bool = True,
     ) -> None:
         """Ink an open line, thinner towards its ends."""
         trembling = self._tremble(points)
@@ -141,23 +174,23 @@ class Canvas:
         start: float,
         end: float,
         fill: Colour,
-        width: float = LINE,
-        ink: Colour = INK,
+        width: float | None = None,
+        ink: Colour | None = None,
     ) -> None:
         """Paint a limb or a rope along a line: its thickness goes from `start` to `end`."""
         path = self.to_pixels(points)
         count = len(path) - 1
         thick = np.linspace(start, end, count) * self.scale
-        if width:
-            self._ink(path, thick + 2 * self._nib(width * 0.95), ink)
+        if width != 0:
+            self._ink(path, thick + 1.9 * self._nib(width), ink)
         self._ink(path, thick, fill)
 
     def union(
         self,
         shapes: Iterable[np.ndarray],
         fill: Colour,
-        width: float = LINE,
-        ink: Colour = INK,
+        width: float | None = None,
+        ink: Colour | None = None,
     ) -> None:
         """Paint shapes that overlap, and ink the outline that they have together."""
         paths = [self._tremble(shape) for shape in shapes]
@@ -191,11 +224,12 @@ class Canvas:
         amount = min(0.55 * self._nib(1.0), 0.012 * size)
         return path + amount * (_sines(len(points)) @ _TREMBLE[which])
 
-    def _nib(self, width: float) -> float:
+    def _nib(self, width: float | None) -> float:
         """A line's width in pixels: lines of small things are less thin than they are small."""
+        width = self.pen.width if width is None else width
         return width * self.unit * (self.scale / self.unit) ** 0.7
 
-    def _swell(self, path: np.ndarray, width: float) -> np.ndarray:
+    def _swell(self, path: np.ndarray, width: float | None) -> np.ndarray:
         """The width of the outline of a closed shape, segment by segment."""
         along = np.roll(path, -1, axis=0) - path
         x, y = path.T
@@ -208,9 +242,9 @@ class Canvas:
     def _paint(self, path: np.ndarray, fill: Colour) -> None:
         cv2.fillPoly(self.pixels, [_fixed(path)], self.light(fill), *_SMOOTH)
 
-    def _ink(self, path: np.ndarray, widths: np.ndarray, ink: Colour) -> None:
+    def _ink(self, path: np.ndarray, widths: np.ndarray, ink: Colour | None) -> None:
         """Draw the line in runs of one thickness."""
-        colour = self.light(ink)
+        colour = self.light(ink or self.pen.ink)
         fixed = _fixed(path)
         thick = np.maximum(np.rint(widths), 1).astype(int)
         breaks = (np.flatnonzero(np.diff(thick)) + 1).tolist()

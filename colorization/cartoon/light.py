@@ -30,15 +30,15 @@ def _lit(colour: Colour, gain: tuple[float, float, float]) -> Colour:
 
 DAY = Light("day", (1, 1, 1), ((112, 178, 226), (214, 236, 240)), (253, 252, 246))
 MORNING = Light("morning", (1, 0.98, 0.92), ((150, 196, 222), (250, 234, 200)), (255, 246, 232))
-EVENING = Light("evening", (0.96, 0.8, 0.7), ((214, 122, 96), (250, 204, 132)), (250, 182, 140))
-NIGHT = Light("night", (0.42, 0.48, 0.72), ((40, 54, 112), (96, 116, 168)), (86, 100, 150))
-LAMPLIGHT = Light("lamplight", (1, 0.88, 0.68), ((52, 66, 120), (96, 116, 168)), (86, 100, 150))
+EVENING = Light("evening", (0.99, 0.85, 0.74), ((134, 128, 178), (252, 206, 142)), (250, 200, 172))
+NIGHT = Light("night", (0.5, 0.56, 0.78), ((40, 54, 112), (96, 116, 168)), (86, 100, 150))
+LAMPLIGHT = Light("lamplight", (1, 0.91, 0.75), ((52, 66, 120), (96, 116, 168)), (86, 100, 150))
 
 
 def mixed(a: Colour, b: Colour, share: float) -> Colour:
     """Return the colour at a share of the way from a to b."""
-    r, g, b = (round(x + (y - x) * share) for x, y in zip(a, b))
-    return r, g, b
+    red, green, blue = (round(x + (y - x) * share) for x, y in zip(a, b))
+    return red, green, blue
 
 
 def darker(colour: Colour, share: float = 0.2) -> Colour:

@@ -123,16 +123,17 @@ class Person:
         r = HAND_RADIUS * (self.arm / 78) ** 0.5
         side = -1 if math.cos(angle) > -0.2 else 1
         palm.union(
-            [ellipse(r * 0.1, 0, r * 1.1, r * 0.92), ellipse(r * 0.3, side * r, r * 0.62, r * 0.34)],
+            [
+                ellipse(r * 0.1, 0, r * 1.1, r * 0.92),
+                ellipse(r * 0.3, side * r, r * 0.62, r * 0.34),
+            ],
             skin,
             width=1.9,
         )
         palm.line([(r * 0.55, -r * 0.1), (r * 1.1, -r * 0.1)], 1.1)
         palm.line([(r * 0.5, r * 0.35), (r * 0.95, r * 0.38)], 1.1)
 
-    def _leg(
-        self, canvas: Canvas, hip: Point, foot: tuple[float, float, float], far: bool
-    ) -> None:
+    def _leg(self, canvas: Canvas, hip: Point, foot: tuple[float, float, float], far: bool) -> None:
         x, y, angle = foot
         shade = 0.12 if far else 0.0
         ankle = (x - 3 * math.cos(angle), y - 11)
@@ -212,13 +213,7 @@ def dots(c: Canvas, pose: Pose, x: float, y: float, size: float = 3.0, gap: floa
 
 
 def brows(
-    c: Canvas,
-    pose: Pose,
-    x: float,
-    y: float,
-    colour: Colour,
-    width: float = 3.6,
-    gap: float = 13,
+    c: Canvas, pose: Pose, x: float, y: float, colour: Colour, width: float = 3.6, gap: float = 13
 ) -> None:
     """Two eyebrows: up in surprise, drawn together in anger, their inner ends up in grief."""
     grief = 2.4 * max(0.0, -pose.smile) * (pose.brow > 0)
@@ -269,10 +264,11 @@ GINGER: Colour = (196, 104, 40)
 
 def _dungarees(c: Canvas, person: Person, pose: Pose) -> None:
     t = person.torso
-    bib = [(-16, -t * 0.26), (-16, -t * 0.26), (-4, -t * 0.3), (-2, -t * 0.7), (-2, -t * 0.7)]
-    bib += [(15.5, -t * 0.68), (15.5, -t * 0.68), (17, -t * 0.3), (18, -4), (18, -4)]
-    c.shape(curve([*bib, (-17, -4), (-17, -4)], steps=4), TEAL, 1.9)
-    c.shape([(-14.5, -8), (-14.5, 0), (15.5, 0), (15.5, -8)], TEAL, 0)
+    back = [(-15, -t * 0.27), (-5, -t * 0.32), (-2, -t * 0.7), (-2, -t * 0.7)]
+    front = [(14, -t * 0.68), (14, -t * 0.68), (15.5, -t * 0.3), (16, -2), (16, -2)]
+    c.shape(curve([*back, *front, (-14, -2), (-14, -2)]), TEAL, 0)
+    c.line(curve([(-17, -t * 0.26), *back[:3]], closed=False))
+    c.line([(-2, -t * 0.7), (15, -t * 0.68)], 1.9)
     c.tube([(0, -t * 0.68), (-4, -t * 0.86), (-9, -t * 0.96)], 5.5, 5.5, TEAL, 1.7)
     c.shape(ellipse(0.5, -t * 0.65, 2.4, 2.4), (236, 196, 84), 1.2)
     pocket = [(3, -t * 0.56), (13, -t * 0.55), (13, -t * 0.4), (8, -t * 0.36), (3.5, -t * 0.4)]
@@ -365,7 +361,9 @@ def _bert_head(c: Canvas, person: Person, pose: Pose) -> None:
     hat.shape(curve([*band, (-20, -13), (-20, -20)], steps=4), (150, 54, 46), 1.7)
     brim = [(-31, -13), (-18, -15), (0, -11), (18, -15), (33, -14), (33, -9), (14, -6), (0, -4)]
     hat.shape(curve([*brim, (-18, -6), (-31, -9)]), HAT_GREEN)
-    hat.shape(curve([(-13, -17), (-24, -32), (-27, -46), (-17, -36), (-10, -20)]), (236, 232, 214), 1.7)
+    hat.shape(
+        curve([(-13, -17), (-24, -32), (-27, -46), (-17, -36), (-10, -20)]), (236, 232, 214), 1.7
+    )
 
 
 BERT = Person(
@@ -404,7 +402,9 @@ def _apron(c: Canvas, person: Person, pose: Pose) -> None:
     c.shape(bib, WHITE, 1.8)
     belt = [(-17, -t * 0.38), (0, -t * 0.34), (19, -t * 0.38), (19, -t * 0.28), (0, -t * 0.25)]
     c.shape(curve([*belt, (-18, -t * 0.28)], steps=4), WHITE, 1.7)
-    c.shape(curve([(-8, -t - 1), (4, -t + 8), (14, -t - 1), (12, -t - 4), (-6, -t - 4)]), WHITE, 1.7)
+    c.shape(
+        curve([(-8, -t - 1), (4, -t + 8), (14, -t - 1), (12, -t - 4), (-6, -t - 4)]), WHITE, 1.7
+    )
 
 
 def _plum_head(c: Canvas, person: Person, pose: Pose) -> None:
@@ -423,7 +423,9 @@ def _plum_head(c: Canvas, person: Person, pose: Pose) -> None:
     cheek(h, skin, fx + 11, 9, 4)
     dots(h, pose, fx, -2, 3, 16)
     for side in (1, -1):
-        glass = ellipse(fx + side * 8 * (1 - 0.12 * pose.turn), -2, 7.6 - (side == 1) * pose.turn, 7.8)
+        glass = ellipse(
+            fx + side * 8 * (1 - 0.12 * pose.turn), -2, 7.6 - (side == 1) * pose.turn, 7.8
+        )
         h.shape(glass, None, 1.7, (110, 76, 40))
     h.line([(fx - 15, -3), (-13, 0)], 1.5, (110, 76, 40), taper=False)
     brows(h, pose, fx, -13, darker(GREY, 0.35), 2.6)

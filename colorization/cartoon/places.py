@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
+from zlib import crc32
 
 import cv2
 import numpy as np
 
 from colorization.cartoon import buildings, furniture, nature
-from colorization.cartoon.ink import FRAME_HEIGHT, Canvas, curve, ellipse, rectangle
+from colorization.cartoon.ink import BACKGROUNDS, FRAME_HEIGHT, Canvas, curve, ellipse, rectangle
 from colorization.cartoon.light import DAY, NIGHT, Colour, Light, darker, lighter, mixed
-from colorization.cartoon.nature import FINE, PEN, SUMMER, Season
+from colorization.cartoon.nature import SUMMER, Season
 
 EYE_HEIGHT = 235.0  # of the camera over the ground, in drawing units: the horizon is at eye level
 PAPER_GRAIN = 0.011  # standard deviation of the paper's brightness, as a share
@@ -39,7 +40,7 @@ class Scene:
 
     place: str
     light: Light = DAY
-    season: Season = field(default=SUMMER, hash=False)
+    season: Season = SUMMER
     seed: int = 0
 
     def background(self, unit: float) -> np.ndarray:
@@ -53,8 +54,9 @@ def _painted(scene: Scene, unit: float) -> np.ndarray:
     size = round(FRAME_HEIGHT * unit), round(place.width * unit)
     pixels = np.zeros((*size, 3), np.uint8)
     matrix = np.array([(unit, 0, 0), (0, unit, 0)], float)
-    rng = np.random.default_rng((scene.seed, len(scene.place), sum(map(ord, scene.place))))
-    place.paint(Painter(Canvas(pixels, matrix, scene.light, unit), place, scene, rng))
+    rng = np.random.default_rng((scene.seed, crc32(scene.place.encode())))
+    canvas = Canvas(pixels, matrix, scene.light, unit, BACKGROUNDS)
+    place.paint(Painter(canvas, place, scene, rng))
     _on_paper(pixels, unit, rng)
     pixels.setflags(write=False)
     return pixels
@@ -135,7 +137,14 @@ def _village(p: Painter) -> None:
     p.country(p.place.width)
     nature.path(
         p.canvas,
-        [(640, 246, 5), (600, 268, 13), (655, 305, 30), (590, 372, 62), (470, 452, 118), (380, 540, 190)],
+        [
+            (640, 246, 5),
+            (600, 268, 13),
+            (655, 305, 30),
+            (590, 372, 62),
+            (470, 452, 118),
+            (380, 540, 190),
+        ],
         p.scene.season.path,
     )
     buildings.tower(p.on(760, 296), p.dark, p.scene.season.bare)
@@ -158,11 +167,15 @@ def _village(p: Painter) -> None:
 def _square(p: Painter) -> None:
     p.country(p.place.width)
     ground = [(-60, 372), (260, 330), (640, 322), (1010, 336), (1280, 380), (1280, 560), (-60, 560)]
-    p.canvas.shape(curve(ground), p.scene.season.path, FINE, PEN)
+    p.canvas.shape(curve(ground), p.scene.season.path)
     for _ in range(90):
         x, y = p.rng.uniform(0, 1200), p.rng.uniform(360, 526)
         cobble = p.on(x, y)
-        cobble.line(curve([(-15, 0), (-4, -7), (11, -5), (17, 1)], False), 1.3, darker(p.scene.season.path, 0.22))
+        cobble.line(
+            curve([(-15, 0), (-4, -7), (11, -5), (17, 1)], False),
+            1.3,
+            darker(p.scene.season.path, 0.22),
+        )
     for x in (60, 330, 520, 690, 860, 1150):
         p.tree(x, 304, 0.9)
     p.cottage(210, 344, (236, 206, 176), (150, 88, 78), (70, 104, 146))
@@ -188,12 +201,12 @@ def _garden(p: Painter) -> None:
         for x in range(300, 560, 44):
             nature.sunflower(p.on(x, 380), p.rng)
     bed = [(330, 400), (580, 396), (600, 424), (310, 430)]
-    p.canvas.shape(curve(bed, steps=4), (140, 100, 70), FINE, PEN)
+    p.canvas.shape(curve(bed, steps=4), (140, 100, 70))
     for row in range(3):
         for column in range(8):
             x, y = 340 + 32 * column - 5 * row, 406 + 9 * row
             nature.tuft(p.canvas.at(x, y, 0.8), (96, 158, 66), p.rng)
-            p.canvas.shape(ellipse(x, y, 4.5, 4), (238, 140, 52), 1.2, PEN)
+            p.canvas.shape(ellipse(x, y, 4.5, 4), (238, 140, 52), 1.2)
     p.cottage(890, 408, (250, 236, 200), (206, 96, 62), (70, 104, 146))
     p.bush(700, 414, 0.62, (206, 54, 60))
     p.tree(140, 418, 1.05, (206, 54, 44))
@@ -213,6 +226,21 @@ def _house_front(p: Painter) -> None:
     if p.scene.season.flowers:
         for x in (760, 800, 846):
             nature.sunflower(p.on(x, 424), p.rng)
+
+
+def _yard(p: Painter) -> None:
+    p.country(p.place.width)
+    p.tree(70, 322)
+    p.conifer(890, 318, 1.1)
+    p.fence(-20, 376, 200)
+    p.fence(690, 376, 330)
+    p.shadow(430, 428, 290)
+    buildings.shed(p.on(430, 424, 1.28), (232, 222, 190), p.scene.season.bare)
+    nature.path(p.canvas, [(598, 428, 48), (590, 470, 76), (560, 540, 130)], p.scene.season.path)
+    p.shadow(800, 436, 60)
+    furniture.barrel(p.on(770, 432))
+    p.bush(120, 440, 0.7)
+    p.bush(900, 444, 0.8, (206, 54, 60))
 
 
 def _meadow(p: Painter) -> None:
@@ -243,23 +271,43 @@ def _meadow(p: Painter) -> None:
 def _forest(p: Painter) -> None:
     c, season = p.canvas, p.scene.season
     deep = mixed(season.leaves[0], (40, 70, 60), 0.35)
-    nature.wash(c, 0, p.place.horizon + 24, mixed(deep, (196, 220, 160), 0.5), mixed(deep, (220, 232, 170), 0.75))
+    nature.wash(
+        c,
+        0,
+        p.place.horizon + 24,
+        mixed(deep, (196, 220, 160), 0.5),
+        mixed(deep, (220, 232, 170), 0.75),
+    )
     for x in np.arange(-20, p.place.width + 40, 30):
         wide, top = p.rng.uniform(3, 8), p.rng.uniform(-20, 30)
         tone = mixed(deep, (206, 222, 168), p.rng.uniform(0.25, 0.55))
         c.shape([(x, 290), (x + 2, top), (x + wide, top), (x + wide + 2, 290)], tone, 0)
-    nature.wash(c, p.place.horizon, FRAME_HEIGHT, mixed(season.far, deep, 0.3), mixed(season.near, deep, 0.25))
+    nature.wash(
+        c,
+        p.place.horizon,
+        FRAME_HEIGHT,
+        mixed(season.far, deep, 0.3),
+        mixed(season.near, deep, 0.25),
+    )
     for _ in range(130):
         x, y = p.rng.uniform(0, p.place.width), p.rng.uniform(p.place.horizon + 12, FRAME_HEIGHT)
         nature.tuft(p.on(x, y, 1.3), mixed(season.near, deep, 0.75), p.rng)
-    nature.path(c, [(560, 250, 8), (600, 290, 22), (520, 360, 50), (600, 450, 100), (560, 540, 170)], mixed(season.path, deep, 0.15))
-    places = sorted(((p.rng.uniform(284, 410), x + p.rng.uniform(-30, 30)) for x in range(30, 1180, 62)))
+    nature.path(
+        c,
+        [(560, 250, 8), (600, 290, 22), (520, 360, 50), (600, 450, 100), (560, 540, 170)],
+        mixed(season.path, deep, 0.15),
+    )
+    places = sorted(
+        (p.rng.uniform(284, 410), x + p.rng.uniform(-30, 30)) for x in range(30, 1180, 62)
+    )
     for number, (y, x) in enumerate(places):
         if abs(x - 560) < 130 and y > 300:
             continue
         p.shadow(x, y, 60)
         if number % 3 == 0:
-            nature.conifer(p.on(x, y, 1.25), season, p.rng, mixed((62, 112, 78), deep, p.rng.uniform(0, 0.4)))
+            nature.conifer(
+                p.on(x, y, 1.25), season, p.rng, mixed((62, 112, 78), deep, p.rng.uniform(0, 0.4))
+            )
         elif number % 3 == 1:
             nature.birch(p.on(x, y), y / p.place.scale(y), p.rng)
         else:
@@ -274,7 +322,7 @@ def _forest(p: Painter) -> None:
     ):
         nature.mushroom(p.on(x, y), colour, spots)
     canopy = [ellipse(x, p.rng.uniform(-34, -6), 74, 46) for x in range(-20, 1240, 84)]
-    c.union(canopy, mixed(deep, season.leaves[1], 0.5), 1.7, PEN)
+    c.union(canopy, mixed(deep, season.leaves[1], 0.5), 1.7)
     for x in range(20, 1200, 70):
         c.line(curve([(x - 18, 14), (x, 24), (x + 20, 12)], False), 1.6, darker(deep, 0.15))
 
@@ -286,16 +334,38 @@ def _pond(p: Painter) -> None:
     p.conifer(1040, 318)
     p.cottage(640, 300, (246, 234, 206), (190, 84, 62), (122, 86, 60), 0.95)
     blue = (204, 218, 232) if p.scene.season.bare else (106, 170, 206)
-    shore = [(430, 392), (560, 356), (820, 344), (1060, 360), (1240, 396), (1240, 500), (1000, 520), (700, 506), (500, 460)]
-    p.canvas.shape(curve(shore), lighter(p.scene.season.path, 0.1), FINE, PEN)
-    pool = curve([(452, 394), (570, 364), (820, 352), (1060, 368), (1250, 404), (1250, 490), (1000, 508), (710, 494), (520, 454)])
-    p.canvas.shape(pool, blue, FINE, PEN)
+    shore = [
+        (430, 392),
+        (560, 356),
+        (820, 344),
+        (1060, 360),
+        (1240, 396),
+        (1240, 500),
+        (1000, 520),
+        (700, 506),
+        (500, 460),
+    ]
+    p.canvas.shape(curve(shore), lighter(p.scene.season.path, 0.1))
+    pool = curve(
+        [
+            (452, 394),
+            (570, 364),
+            (820, 352),
+            (1060, 368),
+            (1250, 404),
+            (1250, 490),
+            (1000, 508),
+            (710, 494),
+            (520, 454),
+        ]
+    )
+    p.canvas.shape(pool, blue)
     nature.water(p.canvas, 560, 376, 1180, 486, p.rng)
     for x, y in ((500, 376), (1010, 366), (760, 510), (1120, 506)):
         nature.reeds(p.on(x, y, 0.9), p.rng)
     for x, y in ((840, 396), (930, 410), (890, 446)):
-        p.canvas.shape(ellipse(x, y, 24, 8), (104, 156, 84), 1.4, PEN)
-        p.canvas.shape(ellipse(x + 4, y - 5, 7, 5), (246, 190, 206), 1.2, PEN)
+        p.canvas.shape(ellipse(x, y, 24, 8), (104, 156, 84), 1.4)
+        p.canvas.shape(ellipse(x + 4, y - 5, 7, 5), (246, 190, 206), 1.2)
     p.tree(110, 400, 1.1)
     p.bush(300, 396, 0.8)
     buildings.bridge(p.on(430, 470, 0.95))
@@ -305,14 +375,18 @@ def _beach(p: Painter) -> None:
     c = p.canvas
     nature.sky(c, p.place.width, p.place.horizon, p.scene.light, p.rng)
     nature.wash(c, p.place.horizon, 372, (72, 150, 196), (122, 198, 208))
-    c.line([(0, p.place.horizon), (p.place.width, p.place.horizon)], 1.3, (58, 110, 150), taper=False)
+    c.line(
+        [(0, p.place.horizon), (p.place.width, p.place.horizon)], 1.3, (58, 110, 150), taper=False
+    )
     nature.water(c, 0, p.place.horizon + 14, p.place.width, 350, p.rng)
     rocks = [(900, 262), (930, 236), (985, 224), (1060, 218), (1120, 230), (1210, 228), (1230, 270)]
-    c.shape(curve(rocks, steps=5), (164, 150, 138), 1.7, PEN)
-    for x, y in ((960, 244), (1020, 238), (1100, 250), (1160, 246)):
-        c.line([(x, y), (x + 14, y + 8), (x + 10, y + 16)], 1.4, (110, 98, 92))
+    c.shape(curve(rocks, steps=5), (164, 150, 138), 1.7)
+    for left, top in ((960, 244), (1020, 238), (1100, 250), (1160, 246)):
+        c.line([(left, top), (left + 14, top + 8), (left + 10, top + 16)], 1.4, (110, 98, 92))
     buildings.lighthouse(c.at(1070, 226, 0.44))
-    shore = curve([(-40, 352), (180, 366), (420, 352), (700, 372), (960, 358), (1240, 374)], False, 12)
+    shore = curve(
+        [(-40, 352), (180, 366), (420, 352), (700, 372), (960, 358), (1240, 374)], False, 12
+    )
     sand = np.concatenate((shore, [(1240, 560), (-40, 560)]))
     c.shape(sand, (242, 218, 160), 0)
     c.line(shore - (0, 2), 7, (250, 252, 250), taper=False)
@@ -322,7 +396,7 @@ def _beach(p: Painter) -> None:
         grain = c.at(x, y, p.place.scale(y))
         if p.rng.random() < 0.12:
             shell = [(-9, 0), (-7, -9), (0, -13), (7, -9), (9, 0), (0, 3)]
-            grain.shape(curve(shell), ((250, 226, 214), (236, 180, 150))[p.rng.integers(2)], 1.3, PEN)
+            grain.shape(curve(shell), ((250, 226, 214), (236, 180, 150))[p.rng.integers(2)], 1.3)
         else:
             grain.line([(-9, 0), (0, -2), (9, 1)], 1.5, (214, 184, 128))
 
@@ -331,16 +405,20 @@ def _open_sea(p: Painter) -> None:
     c = p.canvas
     nature.sky(c, p.place.width, p.place.horizon, p.scene.light, p.rng)
     nature.wash(c, p.place.horizon, FRAME_HEIGHT, (80, 158, 198), (40, 112, 168))
-    c.line([(0, p.place.horizon), (p.place.width, p.place.horizon)], 1.3, (52, 100, 140), taper=False)
+    c.line(
+        [(0, p.place.horizon), (p.place.width, p.place.horizon)], 1.3, (52, 100, 140), taper=False
+    )
     island = [(60, 240), (90, 218), (150, 204), (220, 214), (270, 240)]
-    c.shape(curve(island), (176, 196, 130), 1.3, PEN)
+    c.shape(curve(island), (176, 196, 130), 1.3)
     for x in (120, 160, 200):
         nature.far_tree(c.at(x, 222), p.scene.season, p.rng)
     nature.water(c, 0, p.place.horizon + 12, p.place.width, FRAME_HEIGHT, p.rng)
     for _ in range(26):
         y = p.rng.uniform(300, 520)
         crest = p.on(p.rng.uniform(0, p.place.width), y)
-        crest.line(curve([(-40, 4), (-12, -8), (6, -2), (24, -9), (46, 3)], False), 3, (206, 232, 240))
+        crest.line(
+            curve([(-40, 4), (-12, -8), (6, -2), (24, -9), (46, 3)], False), 3, (206, 232, 240)
+        )
 
 
 # --- indoors ---
@@ -348,7 +426,9 @@ def _open_sea(p: Painter) -> None:
 WALL_FOOT, LEFT_CORNER, RIGHT_CORNER = 392.0, 96.0, 804.0
 
 
-def _shell(p: Painter, wall: Colour, floor: Colour, pattern: Callable[[Painter, Colour], None]) -> None:
+def _shell(
+    p: Painter, wall: Colour, floor: Colour, pattern: Callable[[Painter, Colour], None]
+) -> None:
     """The walls and the floor of a room; the pattern is that of its wallpaper."""
     c, width = p.canvas, p.place.width
     rise = _floor_y(p, 0, LEFT_CORNER)
@@ -356,12 +436,12 @@ def _shell(p: Painter, wall: Colour, floor: Colour, pattern: Callable[[Painter, 
     pattern(p, wall)
     for edge, corner in ((0, LEFT_CORNER), (width, RIGHT_CORNER)):
         side = [(edge, -10), (corner, -10), (corner, WALL_FOOT), (edge, rise)]
-        c.shape(side, darker(wall, 0.13), FINE, PEN)
+        c.shape(side, darker(wall, 0.13))
         skirting = [(corner, WALL_FOOT - 13), (corner, WALL_FOOT), (edge, rise), (edge, rise - 17)]
-        c.shape(skirting, (150, 112, 80), 1.3, PEN)
+        c.shape(skirting, (150, 112, 80), 1.3)
     ground = [(0, rise), (LEFT_CORNER, WALL_FOOT), (RIGHT_CORNER, WALL_FOOT), (width, rise)]
-    c.shape([*ground, (width, 540), (0, 540)], floor, FINE, PEN)
-    c.shape(rectangle(LEFT_CORNER, WALL_FOOT - 13, RIGHT_CORNER, WALL_FOOT), (164, 124, 88), 1.3, PEN)
+    c.shape([*ground, (width, 540), (0, 540)], floor)
+    c.shape(rectangle(LEFT_CORNER, WALL_FOOT - 13, RIGHT_CORNER, WALL_FOOT), (164, 124, 88), 1.3)
 
 
 def _floor_y(p: Painter, x: float, corner: float) -> float:
@@ -430,7 +510,11 @@ def _planking(p: Painter, wall: Colour) -> None:
     for x in np.arange(LEFT_CORNER + 30, RIGHT_CORNER, 46):
         p.canvas.line([(x, -10), (x, WALL_FOOT)], 1.3, darker(wall, 0.25), taper=False)
         knot = p.rng.uniform(20, 370)
-        p.canvas.line(curve([(x - 20, knot), (x - 24, knot + 7), (x - 19, knot + 13)], False), 1.4, darker(wall, 0.25))
+        p.canvas.line(
+            curve([(x - 20, knot), (x - 24, knot + 7), (x - 19, knot + 13)], False),
+            1.4,
+            darker(wall, 0.25),
+        )
 
 
 def _view(p: Painter) -> str:
@@ -442,7 +526,7 @@ def _kitchen(p: Painter) -> None:
     _shell(p, (250, 228, 166), floor, _sprigs)
     _tiles(p, floor)
     c = p.canvas
-    c.shape(rectangle(400, 222, RIGHT_CORNER, 300), (234, 242, 244), FINE, PEN)
+    c.shape(rectangle(400, 222, RIGHT_CORNER, 300), (234, 242, 244))
     for x in range(426, 800, 26):
         c.line([(x, 222), (x, 300)], 1.0, (160, 190, 206), taper=False)
     for y in (248, 274):
@@ -509,6 +593,7 @@ PLACES: dict[str, Place] = {
     "square": Place(_square, 1200),
     "garden": Place(_garden, 1000),
     "house front": Place(_house_front, 1000),
+    "yard": Place(_yard, 1000),
     "meadow": Place(_meadow, 1200, horizon=300),
     "forest": Place(_forest, 1200),
     "pond": Place(_pond, 1200),

@@ -324,15 +324,15 @@ def sleep(time: float) -> Pose:
 
 
 def think(time: float) -> Pose:
-    """Scratch the back of the head and wonder."""
-    scratch = 0.04 * wave(time, 0.4)
+    """Wonder, a hand at the chin."""
     return STANDING._replace(
-        near_hand_x=-0.22 + scratch,
-        near_hand_y=-0.66 + scratch,
-        far_hand_x=0.1,
+        near_hand_x=0.36 + 0.02 * wave(time, 0.8),
+        near_hand_y=-0.02 + 0.03 * wave(time, 0.8),
+        far_hand_x=0.3,
+        far_hand_y=0.5,
         look_x=0.3,
         look_y=-0.8,
-        tilt=-0.08,
+        tilt=-0.04,
         smile=-0.3,
         brow=0.7,
         turn=0.55,
@@ -363,10 +363,10 @@ def cheer(time: float) -> Pose:
     return STANDING._replace(
         crouch=0.02 + 0.14 * (1 - jump) ** 3,
         lift=0.28 * jump,
-        near_hand_x=-0.5,
-        near_hand_y=-0.76 + 0.1 * jump,
-        far_hand_x=0.6,
-        far_hand_y=-0.74 + 0.1 * jump,
+        near_hand_x=-0.76,
+        near_hand_y=-0.58 + 0.12 * jump,
+        far_hand_x=0.8,
+        far_hand_y=-0.54 + 0.12 * jump,
         near_foot_x=-0.2,
         far_foot_x=0.2,
         near_foot_angle=-0.6 * jump,
@@ -419,8 +419,8 @@ def angry(time: float) -> Pose:
     """Shake a fist."""
     return STANDING._replace(
         lean=0.1,
-        near_hand_x=0.45 + 0.04 * wave(time, 0.24),
-        near_hand_y=-0.35 + 0.1 * wave(time, 0.24),
+        near_hand_x=0.66 + 0.04 * wave(time, 0.24),
+        near_hand_y=-0.32 + 0.1 * wave(time, 0.24),
         far_hand_x=-0.12,
         far_hand_y=0.62,
         smile=-0.7,
@@ -451,8 +451,8 @@ def reach(time: float) -> Pose:
         lean=0.06,
         crouch=0.0,
         lift=0.03 + 0.03 * effort,
-        near_hand_x=-0.25,
-        near_hand_y=-0.9 - 0.05 * effort,
+        near_hand_x=-0.55,
+        near_hand_y=-0.78 - 0.05 * effort,
         far_hand_x=0.5,
         far_hand_y=-0.82 + 0.06 * effort,
         near_foot_angle=-0.5,

@@ -136,7 +136,7 @@ class Actor:
         if cue.action == GONE:
             return
         scale = self.scale(place, time)
-        if not self.aloft and self.name not in THINGS:
+        if not self.aloft and self.order is None and self.name not in THINGS:
             _shadow(canvas, *self.place(time), scale * (46 if self.name in PEOPLE else 34))
         own = canvas.at(*self.place(time), scale, flip=cue.left)
         if self.name in PEOPLE:
@@ -246,10 +246,12 @@ class Stage:
         self.width, self.height = width, height
         self.unit = SUPERSAMPLING * height / FRAME_HEIGHT
         self._seen: tuple[Scene, View] | None = None
-        self._behind = np.empty((0, 0, 3), np.uint8)
+        self._behind: np.ndarray = np.empty((0, 0, 3), np.uint8)
         self._paper = _paper(width, height)
 
-    def view(self, camera: Camera, actors: list[Actor], scene: Scene, cut: float, time: float) -> View:
+    def view(
+        self, camera: Camera, actors: list[Actor], scene: Scene, cut: float, time: float
+    ) -> View:
         """Return what the camera shows, kept inside the painted background."""
         place = PLACES[scene.place]
         view = camera.view(actors, place, cut, time)

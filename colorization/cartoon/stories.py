@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
-from colorization.cartoon.light import DAY, EVENING, LAMPLIGHT, MORNING, NIGHT, Light
-from colorization.cartoon.nature import AUTUMN, SUMMER, WINTER, Season
+from colorization.cartoon.light import EVENING, LAMPLIGHT, MORNING, NIGHT
+from colorization.cartoon.nature import AUTUMN, WINTER
 from colorization.cartoon.places import Scene
 from colorization.cartoon.stage import GONE, Actor, Camera, View, close, follow, moving, wide
 
@@ -233,7 +231,8 @@ def _pancakes(seed: int) -> list[Beat]:
             kitchen,
             [
                 Actor("table", 480, 500),
-                Actor("bert", 400, 470, hold="spoon").does("stir"),
+                Actor("bowl", 412, 396, size=1, aloft=True, order=501),
+                Actor("bert", 345, 474, hold="spoon").does("stir"),
                 Actor("hugo", 640, 474, left=True).does("talk"),
             ],
             [wide(470), close("bert", 1.7, 130)],
@@ -242,7 +241,7 @@ def _pancakes(seed: int) -> list[Beat]:
             kitchen,
             [
                 Actor("bert", 440, 478, hold="pan").does("flip"),
-                Actor("pancake", 556, 378, size=1.05, aloft=True, order=500).does("fly"),
+                Actor("pancake", 549, 376, size=1.05, aloft=True, order=500).does("fly"),
                 Actor("hugo", 280, 472).does("look_up"),
                 Actor("rex", 690, 490, left=True).does("sit"),
             ],
@@ -257,7 +256,10 @@ def _pancakes(seed: int) -> list[Beat]:
                 .does("", 0.9)
                 .moves(620, 226, 0.5)
                 .does(""),
-                Actor("hugo", 610, 476, left=True).does("look_up", 1.4).does("start", 0.8).does("angry"),
+                Actor("hugo", 610, 476, left=True)
+                .does("look_up", 1.4)
+                .does("start", 0.8)
+                .does("angry"),
                 Actor("mina", 240, 480).does("sit"),
             ],
             [wide(470), close("bert", 1.7, 140)],
@@ -344,12 +346,12 @@ def _balloon(seed: int) -> list[Beat]:
 
 
 def _paint(seed: int) -> list[Beat]:
-    front, workshop = Scene("house front", seed=seed), Scene("workshop", seed=seed)
+    front, workshop = Scene("yard", seed=seed), Scene("workshop", seed=seed)
     return [
         Beat(
             workshop,
             [
-                Actor("hugo", 330, 476).goes(480, 472).does("point"),
+                Actor("hugo", 280, 476).goes(400, 472).does("point"),
                 Actor("bert", 640, 478, left=True, hold="bucket").does("stand", 1.5).goes(560),
                 Actor("mouse", 760, 498, left=True).goes(120),
             ],
@@ -368,10 +370,10 @@ def _paint(seed: int) -> list[Beat]:
         Beat(
             front,
             [
-                Actor("paint", 360, 372, size=0.55, aloft=True, order=0).does("red"),
-                Actor("hugo", 268, 456, hold="brush").does("paint"),
-                Actor("paint tin", 330, 474),
-                Actor("bert", 540, 470, left=True, hold="brush").does("paint"),
+                Actor("paint", 412, 356, size=0.55, aloft=True, order=0).does("red"),
+                Actor("hugo", 318, 456, hold="brush").does("paint"),
+                Actor("paint tin", 390, 476),
+                Actor("bert", 560, 466, left=True, hold="brush").does("paint"),
                 Actor("butterfly", 640, 330, size=1, aloft=True).moves(420, 270, 5, rise=50),
             ],
             [wide(400), close("hugo", 1.7), close("bert", 1.6, 140)],
@@ -380,10 +382,13 @@ def _paint(seed: int) -> list[Beat]:
         Beat(
             front,
             [
-                Actor("paint", 360, 372, size=0.6, aloft=True, order=0).does("red"),
+                Actor("paint", 412, 356, size=0.6, aloft=True, order=0).does("red"),
                 Actor("paint tin", 470, 482),
                 Actor("hugo", 300, 470, hold="brush").does("point", 1.2).does("laugh"),
-                Actor("bert", 480, 476, left=True).does("stand", 0.7).does("start", 0.8).does("lie"),
+                Actor("bert", 480, 476, left=True)
+                .does("stand", 0.7)
+                .does("start", 0.8)
+                .does("lie"),
                 Actor("mark", 486, 350, size=0.85, aloft=True).does(GONE, 1.6).does("stars"),
                 Actor("rex", 760, 490, left=True).goes(560, gait="run").does("bark"),
             ],
@@ -392,7 +397,7 @@ def _paint(seed: int) -> list[Beat]:
         Beat(
             front,
             [
-                Actor("paint", 360, 372, size=0.75, aloft=True, order=0).does("red"),
+                Actor("paint", 412, 356, size=0.75, aloft=True, order=0).does("red"),
                 Actor("plum", 600, 466, left=True).does("angry"),
                 Actor("hugo", 330, 472).does("sad"),
                 Actor("bert", 430, 480).does("think"),
@@ -510,10 +515,11 @@ def _mushrooms(seed: int) -> list[Beat]:
         Beat(
             kitchen,
             [
-                Actor("plum", 420, 466, hold="spoon").does("stir"),
-                Actor("hugo", 640, 474, left=True).does("talk"),
-                Actor("lili", 270, 480).does("cheer"),
+                Actor("plum", 375, 474, hold="spoon").does("stir"),
+                Actor("hugo", 690, 474, left=True).does("talk"),
+                Actor("lili", 230, 480).does("cheer"),
                 Actor("table", 520, 500),
+                Actor("bowl", 446, 396, size=1, aloft=True, order=501),
             ],
             [moving(View(430), View(460, 320, 1.3), 2.5), close("plum", 1.7, 150)],
         ),
@@ -530,7 +536,9 @@ def _roof(seed: int) -> list[Beat]:
                 Actor("chair", 560, 468),
                 Actor("bert", 560, 468).does("sleep", 2).does("sit"),
                 Actor("drip", 572, 300, size=0.8, aloft=True, order=600),
-                Actor("mark", 610, 300, size=0.8, aloft=True, order=601).does("sleep", 2).does(GONE),
+                Actor("mark", 610, 300, size=0.8, aloft=True, order=601)
+                .does("sleep", 2)
+                .does(GONE),
                 Actor("mina", 330, 478).does("sleep"),
             ],
             [moving(View(400), View(540, 320, 1.35), 2.2), close("bert", 1.7, 140)],
@@ -571,7 +579,7 @@ def _roof(seed: int) -> list[Beat]:
             room,
             [
                 Actor("hugo", 400, 472).does("cheer"),
-                Actor("bert", 520, 478, left=True, hold="umbrella").does("stand"),
+                Actor("bert", 530, 478, left=True, hold="umbrella").does("hold"),
                 Actor("drip", 540, 300, size=0.8, aloft=True, order=600),
                 Actor("mina", 260, 480).does("sit"),
             ],
@@ -596,7 +604,7 @@ def _fishing(seed: int) -> list[Beat]:
         Beat(
             pond,
             [
-                Actor("bert", 560, 442, hold="rod", size=0.95, order=500).does("fish"),
+                Actor("bert", 560, 506, hold="rod", size=0.85, order=500).does("fish"),
                 Actor("hugo", 430, 470).does("stand"),
                 Actor("duck", 900, 420, left=True).goes(760).does("quack"),
                 Actor("fish", 880, 470, size=0.9, aloft=True)
@@ -609,9 +617,9 @@ def _fishing(seed: int) -> list[Beat]:
         Beat(
             pond,
             [
-                Actor("bert", 520, 462, hold="rod", order=500).does("pull"),
+                Actor("bert", 520, 462, hold="rod").does("pull"),
                 Actor("hugo", 420, 470).does("pull"),
-                Actor("splash", 690, 452, order=600),
+                Actor("splash", 680, 470, size=0.9, order=600),
                 Actor("duck", 960, 420, left=True).does("quack"),
             ],
             [wide(620), close("hugo", 1.6)],
@@ -619,8 +627,7 @@ def _fishing(seed: int) -> list[Beat]:
         Beat(
             pond,
             [
-                Actor("bert", 500, 466, hold="rod", order=500).does("look_up", 1.2).does("sad"),
-                Actor("boot", 622, 376, size=0.9, aloft=True, order=600),
+                Actor("bert", 500, 466, hold="rod with boot").does("talk", 1.2).does("sad"),
                 Actor("hugo", 390, 470).does("stand", 0.8).does("laugh"),
                 Actor("duck", 820, 420, left=True).does("quack"),
             ],
@@ -647,9 +654,10 @@ def _birthday(seed: int) -> list[Beat]:
         Beat(
             kitchen,
             [
-                Actor("plum", 360, 470, hold="spoon").does("stir"),
+                Actor("plum", 325, 474, hold="spoon").does("stir"),
                 Actor("table", 470, 502),
-                Actor("lili", 640, 478, left=True).does("reach"),
+                Actor("bowl", 396, 398, size=1, aloft=True, order=503),
+                Actor("lili", 650, 478, left=True).does("talk"),
                 Actor("mina", 760, 470, left=True).does("meow"),
             ],
             [wide(460), close("plum", 1.7, 150)],
@@ -713,9 +721,7 @@ def _night(seed: int) -> list[Beat]:
             [
                 Actor("chair", 540, 470),
                 Actor("hugo", 540, 470).does("sleep", 2).does("start"),
-                Actor("mark", 600, 280, size=0.9, aloft=True)
-                .does("sleep", 2)
-                .does("surprise"),
+                Actor("mark", 600, 280, size=0.9, aloft=True).does("sleep", 2).does("surprise"),
                 Actor("rex", 330, 480).does("sit"),
             ],
             [moving(View(430), View(520, 320, 1.35), 2.0), close("hugo", 1.6, 150)],

@@ -14,7 +14,7 @@ from colorization.cartoon import furniture, tools
 from colorization.cartoon.buildings import OAK, bench, fence, smoke
 from colorization.cartoon.ink import INK, Canvas, arc, between, curve, ellipse, rectangle
 from colorization.cartoon.light import Colour, darker, lighter
-from colorization.cartoon.nature import BARK, FINE, PEN
+from colorization.cartoon.nature import BARK
 from colorization.cartoon.poses import ease, wave
 
 RED: Colour = (214, 58, 52)
@@ -26,9 +26,9 @@ def _ladder(c: Canvas, action: str, time: float) -> None:
     """A ladder that leans to the right; "carried" lies flat."""
     c = c.at(0, 0, angle=-math.pi / 2 if action == "carried" else 0.24)
     for x in (-17, 17):
-        c.shape(rectangle(x - 4, -300, x + 4, 0), OAK, FINE)
+        c.shape(rectangle(x - 4, -300, x + 4, 0), OAK, 1.5)
     for y in range(-280, -10, 32):
-        c.shape(rectangle(-16, y, 16, y + 6), lighter(OAK, 0.2), FINE)
+        c.shape(rectangle(-16, y, 16, y + 6), lighter(OAK, 0.2), 1.5)
 
 
 def _kite(c: Canvas, action: str, time: float) -> None:
@@ -51,7 +51,11 @@ def _string(c: Canvas, action: str, time: float) -> None:
     """A string from the origin to a point far up on the right, that sags."""
     end = (300.0, -270.0)
     middle = between((0, 0), end, 0.5)
-    c.line(curve([(0, 0), (middle[0] + 16, middle[1] + 34 + 6 * wave(time, 1.4)), end], False), 1.3, taper=False)
+    c.line(
+        curve([(0, 0), (middle[0] + 16, middle[1] + 34 + 6 * wave(time, 1.4)), end], False),
+        1.3,
+        taper=False,
+    )
 
 
 def _balloon(c: Canvas, action: str, time: float) -> None:
@@ -123,7 +127,11 @@ def _boat(c: Canvas, action: str, time: float) -> None:
     c.shape(curve(hull, steps=7), (66, 128, 176))
     band = curve([(x, y + 9) for x, y in rim], False)
     c.line(band[2:-2], 6, (250, 246, 234), taper=False)
-    c.line(curve([(-146, -24), (-60, -12), (60, -12), (152, -26)], False), 1.6, darker((66, 128, 176), 0.4))
+    c.line(
+        curve([(-146, -24), (-60, -12), (60, -12), (152, -26)], False),
+        1.6,
+        darker((66, 128, 176), 0.4),
+    )
     oar = c.at(-10, -44, angle=0.5 + 0.28 * wave(time, 1.5))
     oar.tube([(-60, 0), (84, 0)], 5, 5, OAK, 1.6)
     oar.shape(curve([(80, -8), (122, -10), (124, 8), (82, 7)]), lighter(OAK, 0.2), 1.7)
@@ -136,8 +144,13 @@ def _sailing_boat(c: Canvas, action: str, time: float) -> None:
     """A sailing boat far out."""
     c = c.at(0, 2 * wave(time, 2.1), angle=0.05 * wave(time, 2.9))
     c.line([(0, -10), (0, -130)], 4, OAK, taper=False)
-    c.shape(curve([(6, -124), (6, -124), (62, -30), (62, -30), (6, -24), (6, -24)], steps=5), (250, 248, 240))
-    c.shape(curve([(-5, -112), (-5, -112), (-44, -30), (-44, -30), (-5, -24), (-5, -24)], steps=5), RED)
+    c.shape(
+        curve([(6, -124), (6, -124), (62, -30), (62, -30), (6, -24), (6, -24)], steps=5),
+        (250, 248, 240),
+    )
+    c.shape(
+        curve([(-5, -112), (-5, -112), (-44, -30), (-44, -30), (-5, -24), (-5, -24)], steps=5), RED
+    )
     c.shape(curve([(-60, -14), (-60, -14), (64, -14), (64, -14), (44, 8), (-42, 8)]), (120, 78, 52))
 
 
@@ -170,11 +183,17 @@ def _castle(c: Canvas, action: str, time: float) -> None:
     sand = (232, 200, 138)
     c.shape(curve([(-88, 0), (-70, -20), (0, -26), (74, -20), (92, 0), (0, 6)]), darker(sand, 0.08))
     for x, wide, high in ((-46, 19, 58), (46, 19, 58), (0, 27, 86)):
-        c.shape([(x - wide, -12), (x - wide + 4, -high), (x + wide - 4, -high), (x + wide, -12)], sand)
+        c.shape(
+            [(x - wide, -12), (x - wide + 4, -high), (x + wide - 4, -high), (x + wide, -12)], sand
+        )
         for tooth in (-1, 0, 1):
             t = x + tooth * (wide - 8)
             c.shape(rectangle(t - 5, -high - 9, t + 5, -high), sand, 1.6)
-    c.shape(np.concatenate((arc(0, -30, 9, 12, 180, 360), [(9, -14), (-9, -14)])), darker(sand, 0.45), 1.6)
+    c.shape(
+        np.concatenate((arc(0, -30, 9, 12, 180, 360), [(9, -14), (-9, -14)])),
+        darker(sand, 0.45),
+        1.6,
+    )
     c.line([(0, -94), (0, -126)], 2.2, taper=False)
     flap = 4 * wave(time, 0.6)
     c.shape([(0, -126), (28, -118 + flap), (0, -108)], RED, 1.7)
@@ -185,9 +204,13 @@ def _paint_on_wall(c: Canvas, action: str, time: float) -> None:
     spread = 26 + 130 * ease(time / 6)
     edge = [(-spread + (9 if n % 2 else -7), y) for n, y in enumerate(range(-64, 65, 16))]
     patch = [(12, -70), *edge, (12, 70), (22, 30), (16, 0), (24, -36)]
-    c.shape(curve(patch), {"blue": (92, 152, 206)}.get(action, tools.BRUSH), 1.3, PEN)
+    c.shape(curve(patch), {"blue": (92, 152, 206)}.get(action, tools.BRUSH), 1.3)
     for x, y in ((-spread * 0.4, 66), (-spread * 0.75, 60)):
-        c.shape(curve([(x - 4, y), (x + 4, y), (x + 3, y + 14 + 3 * min(time, 4)), (x - 3, y + 14)]), tools.BRUSH, 0)
+        c.shape(
+            curve([(x - 4, y), (x + 4, y), (x + 3, y + 14 + 3 * min(time, 4)), (x - 3, y + 14)]),
+            tools.BRUSH,
+            0,
+        )
 
 
 def _paint_tin(c: Canvas, action: str, time: float) -> None:
@@ -201,10 +224,19 @@ def _paint_tin(c: Canvas, action: str, time: float) -> None:
 def _pancake(c: Canvas, action: str, time: float) -> None:
     """A pancake; "fly" goes up and down every 1.6 s with the throw of the pan."""
     share = (time / 1.6) % 1
-    flight = math.sin(math.pi * min(1.0, max(0.0, (share - 0.12) / 0.78))) if action == "fly" else 0.0
+    flown = min(1.0, max(0.0, (share - 0.02) / 0.84))
+    flight = math.sin(math.pi * flown) if action == "fly" else 0.0
     p = c.at(0, -190 * flight, angle=2 * math.pi * share if flight else 0.0)
     p.shape(ellipse(0, -4, 27, 8), (232, 184, 98))
     p.shape(ellipse(-3, -6, 17, 4), (204, 144, 66), 0)
+
+
+def _bowl(c: Canvas, action: str, time: float) -> None:
+    c.shape(
+        curve([(-32, -26), (-32, -26), (32, -26), (32, -26), (20, -3), (0, 0), (-20, -3)]),
+        (236, 232, 220),
+    )
+    c.line(curve([(-28, -16), (0, -12), (28, -16)], False), 2.4, (70, 132, 186), taper=False)
 
 
 def _drip(c: Canvas, action: str, time: float) -> None:
@@ -214,12 +246,20 @@ def _drip(c: Canvas, action: str, time: float) -> None:
     c.shape(curve([(0, y - 12), (5, y), (0, y + 6), (-5, y)]), (120, 178, 220), 1.5)
     if share < 0.3:
         for side in (-1, 1):
-            c.shape(ellipse(side * (8 + 40 * share), -14 - 60 * share * (0.4 - share), 3, 3), (120, 178, 220), 1.2)
+            c.shape(
+                ellipse(side * (8 + 40 * share), -14 - 60 * share * (0.4 - share), 3, 3),
+                (120, 178, 220),
+                1.2,
+            )
 
 
 def _puddle(c: Canvas, action: str, time: float) -> None:
     wide = 40 + 7 * min(time, 5)
-    c.shape(curve([(-wide, 0), (-wide * 0.4, -8), (wide * 0.6, -7), (wide, 2), (wide * 0.2, 9)]), (148, 196, 226), 1.5, PEN)
+    c.shape(
+        curve([(-wide, 0), (-wide * 0.4, -8), (wide * 0.6, -7), (wide, 2), (wide * 0.2, 9)]),
+        (148, 196, 226),
+        1.5,
+    )
     c.line([(-wide * 0.4, -1), (wide * 0.1, -3)], 1.8, (232, 244, 250))
 
 
@@ -227,29 +267,22 @@ def _bucket(c: Canvas, action: str, time: float) -> None:
     c.line(arc(0, -44, 24, 12, 0, 180), 2, taper=False)
     c.shape([(-25, -46), (25, -46), (18, 0), (-18, 0)], tools.TIN)
     c.shape(ellipse(0, -46, 25, 6), (120, 178, 220), 1.8)
-    c.line(curve([(-21, -30), (0, -25), (21, -30)], False), 1.5, darker(tools.TIN, 0.4), taper=False)
-
-
-def _boot(c: Canvas, action: str, time: float) -> None:
-    """An old boot on a fishing line."""
-    c.line([(0, -150), (-4, -40)], 1.2, taper=False)
-    b = c.at(-4, -40, angle=0.2 * wave(time, 1.2))
-    boot = [(-14, 0), (-14, 0), (12, -2), (12, -2), (12, 32), (34, 42), (36, 54), (36, 54), (-12, 54), (-12, 54)]
-    b.shape(curve(boot, steps=5), (120, 84, 58))
-    b.line([(-12, 48), (36, 48)], 2, taper=False)
-    b.shape(ellipse(30, 41, 5, 4), (62, 50, 46), 0)
-    drop = (time / 0.5) % 1
-    b.shape(ellipse(6, 62 + 40 * drop, 3, 4), (120, 178, 220), 1.2)
+    c.line(
+        curve([(-21, -30), (0, -25), (21, -30)], False), 1.5, darker(tools.TIN, 0.4), taper=False
+    )
 
 
 def _splash(c: Canvas, action: str, time: float) -> None:
     share = min(1.0, time / 0.8)
     for x, rise in ((-34, 40), (-16, 62), (0, 78), (18, 60), (36, 38)):
         y = -rise * math.sin(math.pi * (0.15 + 0.85 * share))
-        drop = [(x * (0.6 + 0.7 * share), y - 11), (x * (0.6 + 0.7 * share) + 5, y), (x * 1.1, y + 5)]
+        drop = [
+            (x * (0.6 + 0.7 * share), y - 11),
+            (x * (0.6 + 0.7 * share) + 5, y),
+            (x * 1.1, y + 5),
+        ]
         c.shape(curve(drop), (196, 228, 244), 1.5)
     c.line(arc(0, 0, 44 + 40 * share, 10, 0, 360), 2.2, (226, 242, 248), taper=False)
-
 
 
 def _nail_board(c: Canvas, action: str, time: float) -> None:
@@ -265,14 +298,7 @@ def _nail_board(c: Canvas, action: str, time: float) -> None:
 def _fence_new(c: Canvas, action: str, time: float) -> None:
     """A fence with or without ("gap") its last pickets."""
     missing = frozenset((5, 6, 7)) if action == "gap" else frozenset()
-    fence(c, 300, np.random.default_rng(8), missing=missing)
-
-
-def _birdhouse(c: Canvas, action: str, time: float) -> None:
-    c.shape(rectangle(-22, -52, 22, 0), (222, 172, 108))
-    c.shape([(-32, -48), (0, -80), (32, -48)], RED)
-    c.shape(ellipse(0, -32, 8, 8), (64, 48, 44), 1.7)
-    c.line([(0, -16), (0, -8)], 3, taper=False)
+    fence(c.background, 300, np.random.default_rng(8), missing=missing)
 
 
 def _mark(c: Canvas, action: str, time: float) -> None:
@@ -288,7 +314,13 @@ def _surprise(c: Canvas, time: float) -> None:
 
 
 def _question(c: Canvas, time: float) -> None:
-    c.tube(curve([(-11, -38), (0, -50), (12, -38), (1, -26), (0, -16)], False), 7, 6, (244, 190, 58), 1.7)
+    c.tube(
+        curve([(-11, -38), (0, -50), (12, -38), (1, -26), (0, -16)], False),
+        7,
+        6,
+        (244, 190, 58),
+        1.7,
+    )
     c.shape(ellipse(0, -3, 4.4, 4.4), (244, 190, 58), 1.7)
 
 
@@ -310,7 +342,10 @@ def _notes(c: Canvas, time: float) -> None:
 def _heart(c: Canvas, time: float) -> None:
     beat = 1 + 0.12 * wave(time, 0.7)
     h = c.at(0, -24, beat)
-    h.shape(curve([(0, -10), (11, -20), (21, -8), (0, 18), (0, 18), (-21, -8), (-11, -20)]), (226, 66, 88))
+    h.shape(
+        curve([(0, -10), (11, -20), (21, -8), (0, 18), (0, 18), (-21, -8), (-11, -20)]),
+        (226, 66, 88),
+    )
 
 
 def _stars(c: Canvas, time: float) -> None:
@@ -318,7 +353,10 @@ def _stars(c: Canvas, time: float) -> None:
         angle = 2 * math.pi * (time / 1.3 + number / 4)
         s = c.at(38 * math.cos(angle), -14 + 10 * math.sin(angle))
         points = [
-            ((9 if n % 2 == 0 else 4) * math.sin(n * math.pi / 5), -(9 if n % 2 == 0 else 4) * math.cos(n * math.pi / 5))
+            (
+                (9 if n % 2 == 0 else 4) * math.sin(n * math.pi / 5),
+                -(9 if n % 2 == 0 else 4) * math.cos(n * math.pi / 5),
+            )
             for n in range(10)
         ]
         s.shape(points, (250, 214, 70), 1.6)
@@ -338,19 +376,18 @@ THINGS: dict[str, Callable[[Canvas, str, float], None]] = {
     "ball": _ball,
     "balloon": _balloon,
     "basket": lambda c, action, time: tools.basket(c, time),
-    "bench": lambda c, action, time: bench(c),
-    "birdhouse": _birdhouse,
+    "bench": lambda c, action, time: bench(c.background),
     "board": _nail_board,
     "boat": _boat,
     "boat inside": _boat_inside,
-    "boot": _boot,
+    "bowl": _bowl,
     "bucket": _bucket,
     "cake": lambda c, action, time: tools.cake(c, time),
     "castle": _castle,
-    "chair": lambda c, action, time: furniture.chair(c, CENTRE_EYE),
+    "chair": lambda c, action, time: furniture.chair(c.background, CENTRE_EYE),
     "drip": _drip,
     "fence": _fence_new,
-    "fire": lambda c, action, time: furniture.fire(c, time),
+    "fire": lambda c, action, time: furniture.fire(c.background, time),
     "kite": _kite,
     "ladder": _ladder,
     "mark": _mark,
@@ -361,13 +398,12 @@ THINGS: dict[str, Callable[[Canvas, str, float], None]] = {
     "parcel": lambda c, action, time: tools.parcel(c, time),
     "puddle": _puddle,
     "sailing boat": _sailing_boat,
-    "smoke": lambda c, action, time: smoke(c, time),
+    "smoke": lambda c, action, time: smoke(c.background, time),
     "snowball": _snowball,
     "snowman": _snowman,
     "splash": _splash,
     "string": _string,
-    "table": lambda c, action, time: furniture.table(c, CENTRE_EYE, cloth=RED),
-    "bare table": lambda c, action, time: furniture.table(c, CENTRE_EYE, length=170),
+    "table": lambda c, action, time: furniture.table(c.background, CENTRE_EYE, cloth=RED),
     "towel": _towel,
-    "trestle": lambda c, action, time: furniture.trestle(c, CENTRE_EYE),
+    "trestle": lambda c, action, time: furniture.trestle(c.background, CENTRE_EYE),
 }

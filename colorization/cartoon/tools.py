@@ -70,13 +70,19 @@ def _pan(c: Canvas, time: float) -> None:
 
 
 def _flowers(c: Canvas, time: float) -> None:
-    for x, y, colour in ((-8, -36, (226, 72, 84)), (3, -44, (250, 208, 70)), (13, -34, (240, 240, 236))):
+    for x, y, colour in (
+        (-8, -36, (226, 72, 84)),
+        (3, -44, (250, 208, 70)),
+        (13, -34, (240, 240, 236)),
+    ):
         c.line([(0, 12), (x * 0.6, y * 0.5), (x, y)], 2.2, (70, 128, 58), taper=False)
         _blossom(c, x, y, colour)
 
 
 def _blossom(c: Canvas, x: float, y: float, colour: Colour) -> None:
-    petals = [ellipse(x + 5 * math.cos(a), y + 5 * math.sin(a), 4, 4) for a in (0, 1.26, 2.5, 3.8, 5)]
+    petals = [
+        ellipse(x + 5 * math.cos(a), y + 5 * math.sin(a), 4, 4) for a in (0, 1.26, 2.5, 3.8, 5)
+    ]
     c.union(petals, colour, 1.3)
     c.shape(ellipse(x, y, 2.8, 2.8), (232, 150, 44), 1)
 
@@ -100,14 +106,16 @@ def _cake(c: Canvas, time: float) -> None:
 def cake(c: Canvas, time: float) -> None:
     """A cake with three candles on a plate, its foot at the origin."""
     c.shape(ellipse(0, 0, 46, 7), (236, 240, 244), 1.9)
-    c.shape(curve([(-34, -32), (-34, -32), (34, -32), (34, -32), (33, -3), (0, 3), (-33, -3)]), CAKE)
+    c.shape(
+        curve([(-34, -32), (-34, -32), (34, -32), (34, -32), (33, -3), (0, 3), (-33, -3)]), CAKE
+    )
     icing = [(-35, -34), (0, -41), (35, -34), (35, -24), (26, -16), (18, -24), (8, -14), (-2, -24)]
     c.shape(curve([*icing, (-13, -15), (-24, -24), (-32, -17)]), (250, 190, 204), 1.9)
     for x in (-18, 0, 18):
         c.shape(rectangle(x - 2.2, -54, x + 2.2, -35), (120, 176, 220), 1.4)
         lean = 1.5 * math.sin(9 * time + x)
         flame = [(x, -55), (x - 3.5, -60), (x + lean, -68), (x + 3.5, -60)]
-        c.shape(curve(flame), (254, 200, 64), 1.3)
+        c.unlit.shape(curve(flame), (254, 200, 64), 1.3)
 
 
 CAKE: Colour = (206, 142, 84)
@@ -150,18 +158,35 @@ def _plank(c: Canvas, time: float) -> None:
     c.line([(-80, -5), (70, -9)], 1.2, darker(WOOD, 0.3))
 
 
+ROD_TIP = (128.0, -92.0)
+
+
 def _rod(c: Canvas, time: float) -> None:
-    tip = (128, -92)
+    tip = ROD_TIP
     c.tube(curve([(-22, 12), (50, -44), tip], False), 4.4, 1.6, WOOD, 1.4)
     bob = 4 * math.sin(2.6 * time)
     c.line([tip, (tip[0] + 4, 60 + bob)], 1.1, taper=False)
     c.shape(ellipse(tip[0] + 4, 60 + bob, 4.5, 6), (216, 54, 46), 1.4)
 
 
+def _rod_with_boot(c: Canvas, time: float) -> None:
+    """A rod that bends under an old boot."""
+    tip = (116.0, -74.0)
+    c.tube(curve([(-22, 12), (52, -50), tip], False), 4.4, 1.6, WOOD, 1.4)
+    b = c.at(tip[0], tip[1] + 40, angle=0.2 * math.sin(5 * time))
+    b.line([(0, -40), (0, 4)], 1.2, taper=False)
+    sole = [(-14, 0), (-14, 0), (12, -2), (12, -2), (12, 32), (34, 42), (36, 54), (36, 54)]
+    b.shape(curve([*sole, (-12, 54), (-12, 54)], steps=5), (120, 84, 58))
+    b.line([(-12, 48), (36, 48)], 2, taper=False)
+    b.shape(ellipse(30, 41, 5, 4), (62, 50, 46), 0)
+    drop = (time / 0.5) % 1
+    b.shape(ellipse(6, 62 + 40 * drop, 3, 4), (120, 178, 220), 1.2)
+
+
 def _lantern(c: Canvas, time: float) -> None:
     c.line([(0, 0), (0, 12)], 2, taper=False)
     c.shape(curve([(-9, 16), (0, 9), (9, 16), (9, 16), (-9, 16)]), (92, 60, 50), 1.7)
-    c.shape(rectangle(-8, 16, 8, 38), (255, 226, 120), 1.8)
+    c.unlit.shape(rectangle(-8, 16, 8, 38), (255, 226, 120), 1.8)
     c.line([(0, 16), (0, 38)], 1.4, taper=False)
     c.shape(rectangle(-11, 38, 11, 43), (92, 60, 50), 1.7)
 
@@ -172,8 +197,8 @@ def _reel(c: Canvas, time: float) -> None:
 
 def _balloon(c: Canvas, time: float) -> None:
     sway = 8 * math.sin(1.7 * time)
-    balloon(c.at(6 + sway, -78), time)
-    c.line(curve([(0, 0), (3 - sway * 0.4, -20), (6 + sway, -44)], False), 1.4, taper=False)
+    balloon(c.at(20 + sway, -126), time)
+    c.line(curve([(0, 0), (13 - sway * 0.4, -46), (20 + sway, -90)], False), 1.4, taper=False)
 
 
 def balloon(c: Canvas, time: float) -> None:
@@ -187,8 +212,9 @@ BALLOON: Colour = (222, 48, 56)
 
 
 def _umbrella(c: Canvas, time: float) -> None:
-    c.line([(0, 16), (0, -64)], 3, (92, 60, 50), taper=False)
+    c.line([(0, 16), (0, -150)], 3, (92, 60, 50), taper=False)
     c.line(arc(-5, 16, 5, 7, 0, 170), 3, (92, 60, 50), taper=False)
+    c = c.at(0, -94, 1.25)
     dome = [(-58, -54), (-58, -54), (-46, -88), (0, -106), (46, -88), (58, -54), (58, -54)]
     c.shape(curve([*dome, (40, -62), (20, -54), (0, -62), (-20, -54), (-40, -62)]), (60, 124, 178))
     for x in (-20, 20):
@@ -197,7 +223,9 @@ def _umbrella(c: Canvas, time: float) -> None:
 
 def _ice_cream(c: Canvas, time: float) -> None:
     c.shape([(-6, -10), (8, -10), (1, 14)], (222, 170, 96), 1.7)
-    c.union([ellipse(-3, -15, 7, 7), ellipse(6, -14, 7, 7), ellipse(1, -23, 7, 7)], (252, 214, 220), 1.7)
+    c.union(
+        [ellipse(-3, -15, 7, 7), ellipse(6, -14, 7, 7), ellipse(1, -23, 7, 7)], (252, 214, 220), 1.7
+    )
 
 
 def _magnifier(c: Canvas, time: float) -> None:
@@ -221,6 +249,7 @@ IN_HAND: dict[str, Tool] = {
     "parcel": Tool(_box, both_hands=True),
     "plank": Tool(_plank, both_hands=True),
     "rod": Tool(_rod),
+    "rod with boot": Tool(_rod_with_boot),
     "lantern": Tool(_lantern),
     "reel": Tool(_reel),
     "balloon": Tool(_balloon),
