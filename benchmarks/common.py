@@ -11,10 +11,9 @@ import torch
 def machine() -> str:
     """One line: processor threads, GPU if any, versions."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
-    return (
-        f"{platform.machine()}, {torch.get_num_threads()} threads, {gpu}, "
-        f"Python {platform.python_version()}, torch {torch.__version__}, {time.strftime('%Y-%m-%d')}"
-    )
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}"
+    threads = f"{torch.get_num_threads()} threads"
+    return f"{platform.machine()}, {threads}, {gpu}, {versions}, {time.strftime('%Y-%m-%d')}"
 
 
 def milliseconds(function: Callable[[], object]) -> float:

@@ -1,7 +1,8 @@
 """The plain network against the same network written in torch alone: forward, and a training step.
 
-Both compute the same layers on the same numbers; ours runs them one by one as Caffe does, keeps blobs
-and differentiates layer by layer, the peer is torch.nn.Sequential with autograd and torch's Adam.
+Both compute the same layers on inputs of the same size; ours runs them one by one as Caffe does,
+keeps blobs and differentiates layer by layer, the peer is torch.nn.Sequential with autograd and
+torch's Adam.
 """
 
 import argparse
@@ -49,7 +50,7 @@ def caffe_solver(batch: int):
         f"input_param {{ shape {{ dim: {list(shape)} }} }} }}"
         for name, shape in shapes.items()
     )
-    loss = 'layer { name: "loss" type: "EuclideanLoss" bottom: "pred_313" bottom: "target" top: "l" }'
+    loss = 'layer { name: "l" type: "EuclideanLoss" bottom: "pred_313" bottom: "target" top: "l" }'
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "solver.prototxt")
         with open(os.path.join(folder, "net.prototxt"), "w") as file:

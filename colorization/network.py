@@ -126,7 +126,7 @@ def _snapshots(folder: Path) -> list[tuple[Path, re.Match]]:
 
 
 def choose_device(gpu: int | None, precision: str = "fp32") -> None:
-    """Let Caffe compute on this GPU, or the CPU for None, from now on; NetworkError if it cannot."""
+    """Let Caffe compute on this GPU, or on the CPU for None; NetworkError for the precision."""
     import caffe
 
     if gpu is None:

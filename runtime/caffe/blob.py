@@ -169,7 +169,7 @@ class Blob:
 
 
 class TensorBlob:
-    """A blob as layers with `device_tensors` see it: data and diff are tensors on the net's device."""
+    """A blob as layers with `device_tensors` see it: data and diff are tensors on the device."""
 
     def __init__(self, blob: Blob, device: torch.device):
         self._blob, self._device = blob, device

@@ -65,8 +65,8 @@ def split_layer_name(layer: str, blob: str, top: int) -> str:
 def insert_splits(net):
     """A copy of `net` with Split layers, and for each layer its index in `net` (None: a Split).
 
-    A blob's uses are counted per producer, so that a split comes after the last in-place layer. A loss
-    weight counts as a use: on a blob with other users it moves to the first top of the split.
+    A blob's uses are counted per producer, so that a split comes after the last in-place layer. A
+    loss weight counts as a use: on a blob with other users it moves to the split's first top.
     """
     sources, uses = _count_uses(net)
     split = caffe_pb2.NetParameter()
