@@ -157,7 +157,7 @@ def test_a_batch_gives_what_single_images_give(tiny):
     together = colorizer.predict(batch)
     assert len(together) == 3
     for L, ab in zip(batch, together):
-        assert ab == pytest.approx(colorizer.predict([L])[0], abs=1e-3)
+        assert ab == pytest.approx(colorizer.predict([L])[0], abs=5e-3)
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
