@@ -5,9 +5,10 @@ import json
 import shutil
 from pathlib import Path
 
-import caffe
 import numpy as np
 import pytest
+
+import caffe
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 # Where genuine Caffe loses or corrupts a gradient ours does not: CHANGELOG, "Differs from Caffe".
