@@ -33,7 +33,7 @@ from colorization.dataset import FRAME_SIZE, cropped, datum, mean_histogram, res
 from colorization.duplicates import DuplicateFilter
 from colorization.files import replacing
 from colorization.histogram import Q
-from colorization.images import ImageError, read_image
+from colorization.images import ImageError, eight_bits, read_image
 from colorization.sections import Section
 
 RECORD, LMDB, HISTOGRAMS, FRAMES = "record.json", "lmdb", "histograms.f32", "frames"
@@ -121,7 +121,7 @@ class Images:
         """Yield the images in their order; what cannot be read goes to the failures."""
         for path, name, label in self.files:
             try:
-                image = cropped(_eight_bits(read_image(path).rgb), recipe.size)
+                image = cropped(eight_bits(read_image(path).rgb), recipe.size)
             except ImageError as error:
                 failures.append(str(error))
                 yield Sifted(name, label, path.name, np.zeros((1, 1, 3), np.uint8), FAILED)
@@ -238,7 +238,3 @@ def _write_png(path: Path, image: np.ndarray) -> None:
     _, encoded = cv2.imencode(".png", np.ascontiguousarray(image[:, :, ::-1]))
     with replacing(path) as temporary:
         temporary.write_bytes(encoded.tobytes())
-
-
-def _eight_bits(image: np.ndarray) -> np.ndarray:
-    return image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)

@@ -207,9 +207,9 @@ def _turn(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _save(path: Path, picture: Picture, form: str) -> None:
-    image = Image.fromarray(_eight_bits(picture.rgb))
+    image = Image.fromarray(eight_bits(picture.rgb))
     if picture.alpha is not None and form in _ALPHA:
-        image.putalpha(Image.fromarray(_eight_bits(picture.alpha)))
+        image.putalpha(Image.fromarray(eight_bits(picture.alpha)))
     options: dict[str, Any] = dict(_SAVE_OPTIONS.get(form, {}))
     if picture.exif:
         options["exif"] = picture.exif
@@ -220,7 +220,8 @@ def _save(path: Path, picture: Picture, form: str) -> None:
     image.save(path, form, **options)
 
 
-def _eight_bits(pixels: np.ndarray) -> np.ndarray:
+def eight_bits(pixels: np.ndarray) -> np.ndarray:
+    """Return pixels of 16 bits, rounded to 8; those of 8 bits as they are."""
     if pixels.dtype == np.uint8:
         return pixels
     return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)

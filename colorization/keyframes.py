@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from colorization.dataset import prior, resized, write_lmdb
-from colorization.images import SUFFIXES, Picture, read_image, write_image
+from colorization.images import SUFFIXES, Picture, eight_bits, read_image, write_image
 from colorization.network import network_path
 from colorization.rebalancing import save_prior
 from colorization.training import (
@@ -62,12 +62,8 @@ def read_keyframes(paths: Iterable[Path]) -> dict[int, np.ndarray]:
         if number in keyframes:
             raise KeyframeError(f"{path}: frame {number} is given twice")
         image = read_image(path)
-        keyframes[number] = resized(_eight_bit_rgb(image.rgb))
+        keyframes[number] = resized(eight_bits(image.rgb))
     return dict(sorted(keyframes.items()))
-
-
-def _eight_bit_rgb(image: np.ndarray) -> np.ndarray:
-    return image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
 
 
 def train(

@@ -269,7 +269,7 @@ class Net(NetMethods):
     # -- running -------------------------------------------------------------------------------
 
     def run_forward(self, record: bool = True, start: int = 0, end: "int | None" = None) -> float:
-        """Run layers start..end; returns the weighted loss. Without `record` no backward follows."""
+        """Run layers start..end and return the loss. Without `record` no backward follows."""
         end = len(self.layers) - 1 if end is None else end
         self._check_range(start, end)
         device = context.device()
@@ -288,7 +288,7 @@ class Net(NetMethods):
         return float(loss)
 
     def run_backward(self, keep: bool = False, start: "int | None" = None, end: int = 0) -> None:
-        """Run layers start..end backwards; with `keep` it can be done again for the same forward."""
+        """Run layers start..end backwards; with `keep` it can be done again."""
         start = len(self.layers) - 1 if start is None else start
         self._check_range(end, start)
         for i in range(start, end - 1, -1):
@@ -428,7 +428,7 @@ def create_layer(param):
 
 
 def _constructor_arguments(args, weights, phase, level, stages) -> tuple:
-    """Sort out pycaffe's two positional forms: (phase, level, stages, weights), (weights, phase)."""
+    """Sort out pycaffe's forms: (phase, level, stages, weights) and (weights, phase)."""
     rest = deque(args)
     if rest and isinstance(rest[0], str):
         weights = rest.popleft()
