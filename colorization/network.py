@@ -57,9 +57,11 @@ def network_weights(deploy: Path) -> Path:
     snapshots = [(int(match[1]), path) for path, match in _snapshots(folder)]
     if snapshots:
         return max(snapshots)[1]
+    solver = deploy.parent / "solver.prototxt"
+    make = f"train: caffe train -solver {solver}" if solver.is_file() else "see fetch_weights"
     raise NetworkError(
         f"{deploy.parent}: no {named.name} and no snapshot *_iter_*.caffemodel; "
-        f"give --weights FILE, or train: caffe train -solver {deploy.parent / 'solver.prototxt'}"
+        f"give --weights FILE, or {make}"
     )
 
 

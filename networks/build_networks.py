@@ -5,6 +5,7 @@
 
 The architectures are those of D. Futschik, *Colorization of black-and-white images using deep
 neural networks* (CTU 2018), chapter 6; data path, losses and solvers follow its chapters 5 and 7.
+`zhang_2016`, deploy only, is the net of which the thesis' plain network is a variant.
 """
 
 import argparse
@@ -30,6 +31,7 @@ PRIOR = "data/train_priors.npy"
 CROP = 224
 BINS = 313
 SUBSAMPLING = 4  # input pixels per output pixel, along each axis
+ZHANG = "zhang_2016"
 AB_LIMIT = 110  # ours, the edge of the ab grid; the thesis (7.1) says "a constant coefficient"
 
 # Conv blocks 1 to 7 of the plain net: outputs, convs, stride of the last conv, dilation.
@@ -266,9 +268,39 @@ def deploy_net(name: str) -> caffe_pb2.NetParameter:
     prediction = predict(net, net.data_l, variant)
     if not variant.predicts_ab:
         net.prob = L.Softmax(prediction)
-        pairs = dict(num_output=2, kernel_size=1, bias_term=False)
-        net.ab = L.Convolution(net.prob, convolution_param=pairs, param=[dict(lr_mult=0)])
-    message = named(name, net)
+        net.ab = expectation(net.prob)
+    return without_fillers(named(name, net))
+
+
+def zhang_deploy_net() -> caffe_pb2.NetParameter:
+    """The published net of Zhang et al. 2016, under its own layer names, between our blobs.
+
+    L enters as L - 50. `prob` is the histogram that the net predicts; `ab` is the expectation of
+    the annealed one, softmax(2.606 logits), a temperature of about 0.38, as the authors decode.
+    """
+    net = NetSpec()
+    net.data_l = L.Input(shape=dict(dim=[1, 1, CROP, CROP]))
+    net.centred_l = L.Power(net.data_l, shift=-50)
+    features = plain(net, net.centred_l, VARIANTS["plain"])
+    logits = conv(net, "conv8_313", features, BINS, PREDICTION_FILLER, kernel_size=1, pad=0)
+    net.prob = L.Softmax(logits)
+    net.conv8_313_rh = L.Scale(logits, filler=dict(value=2.606), param=[dict(lr_mult=0)])
+    net.class8_313_rh = L.Softmax(net.conv8_313_rh)
+    net.ab = expectation(net.class8_313_rh)
+    message = without_fillers(named(ZHANG, net))
+    first = next(layer for layer in message.layer if layer.name == "conv1_1")
+    first.name = "bw_conv1_1"
+    return message
+
+
+def expectation(histogram: Top) -> Top:
+    """A 1x1 Convolution to ab, whose weights are to be the 313 pairs."""
+    pairs = dict(num_output=2, kernel_size=1, bias_term=False)
+    return L.Convolution(histogram, convolution_param=pairs, param=[dict(lr_mult=0)])
+
+
+def without_fillers(message: caffe_pb2.NetParameter) -> caffe_pb2.NetParameter:
+    """The net without the fillers of its convolutions, which get their weights from a file."""
     for layer in message.layer:
         if layer.HasField("convolution_param"):
             layer.convolution_param.ClearField("weight_filler")
@@ -309,6 +341,7 @@ def texts() -> Iterator[tuple[Path, str]]:
         yield Path(name, "train.prototxt"), HEADER + prototxt.text(train_net(name))
         yield Path(name, "deploy.prototxt"), HEADER + prototxt.text(deploy_net(name))
         yield Path(name, "solver.prototxt"), HEADER + solver_text(name)
+    yield Path(ZHANG, "deploy.prototxt"), HEADER + prototxt.text(zhang_deploy_net())
 
 
 def differing(folder: Path) -> list[Path]:

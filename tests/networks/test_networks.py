@@ -133,7 +133,8 @@ class TestFiles:
     def test_there_are_no_other_networks(self):
         found = {str(path.relative_to(NETWORKS)) for path in NETWORKS.rglob("*.prototxt")}
         kinds = ("train", "deploy", "solver")
-        assert found == {f"{name}/{kind}.prototxt" for name in VARIANTS for kind in kinds}
+        trained = {f"{name}/{kind}.prototxt" for name in VARIANTS for kind in kinds}
+        assert found == trained | {"zhang_2016/deploy.prototxt"}
 
     def test_check_names_files_that_differ_or_are_missing(self, tmp_path, monkeypatch, capsys):
         monkeypatch.setattr(build_networks, "FOLDER", tmp_path)
@@ -364,6 +365,51 @@ class TestDeploy:
         net.forward()
         expected = np.broadcast_to(110 * np.tanh([9, -0.5])[:, None, None], (2, 4, 6))
         np.testing.assert_allclose(net.blobs["ab"].data[0], expected, rtol=1e-5)
+
+
+class TestZhang2016:
+    def test_layers_but_the_first_and_last_are_those_of_plain(self):
+        mine, plain = net_text("zhang_2016", "deploy"), net_text("plain", "deploy")
+        names = [layer.name for layer in mine.layer]
+        assert names[:3] == ["data_l", "centred_l", "bw_conv1_1"]
+        assert names[-5:] == ["conv8_313", "prob", "conv8_313_rh", "class8_313_rh", "ab"]
+        assert list(mine.layer)[3:-5] == list(plain.layer)[3:-3]
+        first, other = mine.layer[2], plain.layer[2]
+        assert first.convolution_param == other.convolution_param
+        assert (list(first.bottom), list(first.top)) == (["centred_l"], ["conv1_1"])
+
+    def test_parameters_are_those_of_plain(self):
+        shapes = {
+            name: [tuple(blob.shape) for blob in blobs]
+            for name, blobs in deploy("plain").params.items()
+        }
+        shapes["bw_conv1_1"], shapes["conv8_313"] = shapes.pop("conv1_1"), shapes.pop("pred_313")
+        shapes["conv8_313_rh"] = [(313,)]
+        assert shapes == {
+            name: [tuple(blob.shape) for blob in blobs]
+            for name, blobs in deploy("zhang_2016").params.items()
+        }
+
+    def test_prob_is_plain_and_ab_annealed(self, tmp_path, monkeypatch):
+        narrow = build_networks.VARIANTS["plain"]._replace(width=1 / 16)
+        monkeypatch.setitem(build_networks.VARIANTS, "plain", narrow)
+        path = tmp_path / "deploy.prototxt"
+        prototxt.write(str(path), build_networks.zhang_deploy_net())
+        net = caffe.Net(str(path), caffe.TEST)
+        np.testing.assert_array_equal(net.params["conv8_313_rh"][0].data, np.float32(2.606))
+        rng = np.random.default_rng(8)
+        net.params["conv8_313"][1].data[...] = logits = rng.normal(size=313)
+        net.params["ab"][0].data[...] = pairs = rng.uniform(-110, 110, (2, 313, 1, 1))
+        net.blobs["data_l"].reshape(1, 1, 16, 24)
+        net.blobs["data_l"].data[...] = L = rng.uniform(0, 100, (1, 1, 16, 24))
+        net.forward()
+        np.testing.assert_allclose(net.blobs["centred_l"].data, L - 50, rtol=0, atol=1e-5)
+        p = np.exp(logits) / np.exp(logits).sum()
+        annealed = p**2.606 / (p**2.606).sum()
+        np.testing.assert_allclose(net.blobs["prob"].data[0, :, 2, 3], p, rtol=1e-5)
+        expected = pairs[:, :, 0, 0] @ annealed
+        assert np.abs(expected - pairs[:, :, 0, 0] @ p).max() > 1
+        np.testing.assert_allclose(net.blobs["ab"].data[0, :, 3, 5], expected, rtol=0, atol=1e-3)
 
 
 class TestTrain:
