@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--batch", type=int, default=24, metavar="N", help="crops at once (24)")
     add("--iter-size", type=int, default=2, metavar="N", help="batches an iteration (2)")
     add("--rate", type=float, default=0.001, metavar="R", help="learning rate at first (0.001)")
-    add("--weights", type=Path, metavar="FILE", help="start from, as magic_init writes them")
+    add("--weights", type=Path, metavar="FILE", help=".caffemodel to start from")
     add("--validate-every", type=int, default=0, metavar="N", help="iterations (0: at the end)")
     add(
         "--patience", type=int, default=0, metavar="N", help="stop after N validations, none better"
