@@ -57,7 +57,7 @@ def caffe_solver(batch: int):
             file.write(inputs + text + loss)
         with open(path, "w") as file:
             file.write(f'net: "{folder}/net.prototxt" type: "Adam" base_lr: 1e-4 momentum: 0.9 ')
-            file.write('lr_policy: "fixed" snapshot_after_train: false snapshot_prefix: "/tmp/b"')
+            file.write('lr_policy: "fixed" snapshot_after_train: false')
         return caffe.get_solver(path)
 
 

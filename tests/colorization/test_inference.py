@@ -239,12 +239,17 @@ def test_weights_beside_the_network(tmp_path, files, chosen):
     assert network_weights(folder / "deploy.prototxt") == folder / files[chosen]
 
 
-def test_no_weights(tmp_path):
+@pytest.mark.parametrize("trains", [True, False])
+def test_no_weights(tmp_path, trains):
+    advice = "see fetch_weights"
+    if trains:
+        (tmp_path / "solver.prototxt").touch()
+        advice = f"train: caffe train -solver {tmp_path}/solver.prototxt"
     with pytest.raises(NetworkError) as caught:
         network_weights(tmp_path / "deploy.prototxt")
     assert str(caught.value) == (
         f"{tmp_path}: no {tmp_path.name}.caffemodel and no snapshot *_iter_*.caffemodel; "
-        f"give --weights FILE, or train: caffe train -solver {tmp_path}/solver.prototxt"
+        f"give --weights FILE, or {advice}"
     )
 
 
