@@ -16,15 +16,17 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, NamedTuple
 
-import numpy as np
 from tqdm import tqdm
 
 from colorization.files import replacing
+from colorization.magic_init import MagicInitError, magic_init
 from colorization.network import choose_device, network_path
+from colorization.validation import validation_loss, write_pictures
 
 _ITERATION = re.compile(r"\] Iteration (\d+).*, loss = (\S+)")
 
@@ -151,6 +153,7 @@ class Plan(NamedTuple):
     patience: int = 0  # end after so many validations without a better one; 0: never
     reduce_after: int = 0  # multiply the rate by gamma after so many; 0: by the schedule alone
     weights: Path | None = None  # to start from
+    magic_init: bool = False  # start from weights that follow from the data
 
 
 @dataclass
@@ -181,15 +184,17 @@ def train(plan: Plan, data: Path, work: Path, gpu: int | None = None) -> Path:
     """Train a variant in the folder `work` on a data set and return its best .caffemodel.
 
     `data` holds train_lmdb, val_lmdb and train_priors.npy, as make_dataset writes them. In `work`
-    are left: the prototxts, train.log, the last snapshot, history.csv, best.caffemodel,
-    deploy.prototxt and conditions.json, which tells how it was trained. The same call goes on
-    after an interruption.
+    are left: the prototxts, train.log, the last snapshot, history.csv, validation/ with pictures,
+    best.caffemodel, deploy.prototxt and conditions.json, which tells how it was trained. The same
+    call goes on after an interruption.
     """
     work.mkdir(parents=True, exist_ok=True)
     write_prototxts(plan, data, work, gpu)
+    if plan.magic_init:
+        plan = plan._replace(weights=_initialised(plan, work, gpu))
     history = _read_history(work / "history.csv")
     every = plan.validate_every or plan.iterations
-    rate = history.rows[-1]["rate"] if history.rows else plan.rate
+    rate = history.rows[-1]["base_lr"] if history.rows else plan.rate
     with tqdm(total=plan.iterations, desc=plan.network, unit="iteration", disable=None) as bar:
         while (done := _iterations(work)) < plan.iterations and not _is_over(plan, history):
             until = min(plan.iterations, (done // every + 1) * every)
@@ -207,10 +212,28 @@ def train(plan: Plan, data: Path, work: Path, gpu: int | None = None) -> Path:
             )
             if _iterations(work) < until:
                 raise TrainingError(f"{work}: interrupted; the same command goes on with it")
-            _validate(plan, work, until, rate, history, gpu)
+            _validate(plan, data, work, until, rate, history, gpu)
             _keep_latest(work, until)
     _write_conditions(plan, work, history)
     return work / "best.caffemodel"
+
+
+def _initialised(plan: Plan, work: Path, gpu: int | None) -> Path:
+    """Return the weights to start from, made from the data; those of an earlier call if any."""
+    start = work / "start.caffemodel"
+    if not start.is_file():
+        choose_device(gpu, plan.precision)
+        try:
+            magic_init(
+                work / "train.prototxt", start, weights=plan.weights, watch=_watched("MagicInit")
+            )
+        except MagicInitError as error:
+            raise TrainingError(str(error)) from error
+    return start
+
+
+def _watched(name: str):
+    return partial(tqdm, desc=name, leave=False, disable=None)
 
 
 def follow_weights(net, iterations: int) -> None:
@@ -301,31 +324,37 @@ def _reduced(plan: Plan, history: History, rate: float) -> float:
 
 
 def _validate(
-    plan: Plan, work: Path, iteration: int, rate: float, history: History, gpu: int | None
+    plan: Plan,
+    data: Path,
+    work: Path,
+    iteration: int,
+    rate: float,
+    history: History,
+    gpu: int | None,
 ) -> None:
-    """Measure the loss on validation data, note it, and keep the model if it is the best."""
+    """Measure the loss on validation data, colour some of it, keep the model if it is the best."""
     model = work / f"model_iter_{iteration}.caffemodel"
     row = {
         "iteration": iteration,
-        "rate": rate,
+        "base_lr": rate,
         "training_loss": losses(work / "train.log")[-1][1],
-        "validation_loss": validation_loss(plan, work, model, gpu),
+        "validation_loss": validation_loss(
+            work / "train.prototxt", model, plan.validation_batches, gpu, plan.precision
+        ),
     }
+    write_pictures(
+        work / "validation" / f"iteration_{iteration:06d}.png",
+        work / "deploy.prototxt",
+        model,
+        data / "val_lmdb",
+        gpu,
+        plan.precision,
+    )
     history.rows.append(row)
     history.write(work / "history.csv")
     if history.best is row:
         with replacing(work / "best.caffemodel") as temporary:
             shutil.copyfile(model, temporary)
-
-
-def validation_loss(plan: Plan, work: Path, model: Path, gpu: int | None) -> float:
-    """Return the mean loss of a model over the first batches of the validation data."""
-    import caffe
-
-    choose_device(gpu, plan.precision)
-    net = caffe.Net(str(work / "train.prototxt"), caffe.TEST, weights=str(model))
-    found = [float(net.forward()["loss"]) for _ in range(plan.validation_batches)]
-    return float(np.mean(found))
 
 
 def _keep_latest(work: Path, iteration: int) -> None:
@@ -349,7 +378,8 @@ def _write_conditions(plan: Plan, work: Path, history: History) -> None:
     images = plan.batch * plan.iter_size
     text = (
         f"{history.rows[-1]['iteration']} iterations of {images} crops of {plan.crop}x{plan.crop}, "
-        f"width {plan.width:g}, Adam from {plan.rate:g}, {plan.precision}; "
+        f"width {plan.width:g}, {'MagicInit, ' if plan.magic_init else ''}"
+        f"Adam from {plan.rate:g}, {plan.precision}; "
         f"best at {history.best['iteration']}"
     )
     with replacing(work / "conditions.json") as temporary:

@@ -14,8 +14,9 @@ train_network plain --data data --work runs/plain_small --width 0.25 --crop 128 
     --iter-size 1 --iterations 2000 --validate-every 200 --patience 4
     what a CPU can do
 
-Left in the work folder: train.log, history.csv, curves.svg, best.caffemodel, deploy.prototxt and
-conditions.json. process_images --network WORK --weights WORK/best.caffemodel colours with it.
+Left in the work folder: train.log, history.csv, curves.svg, best.caffemodel, deploy.prototxt,
+conditions.json, and validation/ with pictures of each validation.
+process_images --network WORK --weights WORK/best.caffemodel colours with it.
 """
 
 
@@ -37,6 +38,7 @@ def main(argv: list[str] | None = None) -> int:
         patience=options.patience,
         reduce_after=options.reduce_after,
         weights=options.weights,
+        magic_init=options.magic_init,
     )
     try:
         missing = [n for n in ("train_lmdb", "val_lmdb") if not (options.data / n).is_dir()]
@@ -72,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--iter-size", type=int, default=2, metavar="N", help="batches an iteration (2)")
     add("--rate", type=float, default=0.001, metavar="R", help="learning rate at first (0.001)")
     add("--weights", type=Path, metavar="FILE", help=".caffemodel to start from")
+    add("--magic-init", action="store_true", help="initialise from the data, see magic_init")
     add("--validate-every", type=int, default=0, metavar="N", help="iterations (0: at the end)")
     add(
         "--patience", type=int, default=0, metavar="N", help="stop after N validations, none better"

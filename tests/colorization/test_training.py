@@ -64,10 +64,24 @@ def test_what_is_left(data, tmp_path):
     assert not list(work.glob("model_iter_2.*"))
     if lowest is rows[-1]:
         assert best.read_bytes() == (work / "model_iter_4.caffemodel").read_bytes()
+    sheets = sorted((work / "validation").iterdir())
+    assert [sheet.name for sheet in sheets] == ["iteration_000002.png", "iteration_000004.png"]
     told = json.loads((work / "conditions.json").read_text())["conditions"]
     assert told.startswith("4 iterations of 2 crops of 32x32, width 0.0625, Adam from 0.001, fp32")
     stamp = best.stat().st_mtime_ns
     assert training.train(SMALL, data, work).stat().st_mtime_ns == stamp
+
+
+def test_the_initialisation_from_data_is_what_the_training_starts_from(data, tmp_path):
+    plan = SMALL._replace(magic_init=True, iterations=1, validate_every=0)
+    training.train(plan, data, tmp_path / "magic")
+    start = weights(tmp_path / "magic" / "start.caffemodel")
+    trained = weights(tmp_path / "magic" / "best.caffemodel")
+    assert 0 < np.abs(start[0] - trained[0]).max() < 0.01  # one step of Adam at 0.001
+    training.train(plan._replace(magic_init=False), data, tmp_path / "xavier")
+    assert np.abs(start[0] - weights(tmp_path / "xavier" / "best.caffemodel")[0]).max() > 0.01
+    told = json.loads((tmp_path / "magic" / "conditions.json").read_text())["conditions"]
+    assert "width 0.0625, MagicInit, Adam from 0.001" in told
 
 
 def test_an_interrupted_round_goes_on(data, tmp_path, monkeypatch):

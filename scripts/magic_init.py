@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""Give a network weights that follow from its data, for a training to start from."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+EPILOG = """\
+The network reads batches through its own data layers, so run this where the training runs:
+
+    magic_init networks/plain/train.prototxt plain_start.caffemodel --gpu 0
+    caffe train -solver networks/plain/solver.prototxt -weights plain_start.caffemodel
+
+Every unit of every layer with filters (Convolution, Deconvolution, InnerProduct) then has standard
+deviation 1 and mean --bias on these data. Kraehenbuehl et al., arXiv 1511.06856.
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = _parser().parse_args(argv)
+    try:
+        return _run(options)
+    except KeyboardInterrupt:
+        print("interrupted; nothing is written", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="magic_init",
+        description="Give a network weights that follow from its data, to train it from.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("train", metavar="TRAIN.prototxt", help="train net; also the name or folder of a network")
+    add("output", type=Path, metavar="OUTPUT.caffemodel", help="the weights")
+    add(
+        "--method",
+        choices=("kmeans", "pca", "random"),
+        default="kmeans",
+        help="filters are cluster centres or principal components of what a layer sees, or random"
+        " (kmeans)",
+    )
+    add(
+        "--iterations",
+        type=_count,
+        default=10,
+        metavar="N",
+        help="rounds with one more batch each, which refine deviations and rates of change (10)",
+    )
+    add("--bias", type=float, default=0.0, metavar="B", help="mean of every unit (0)")
+    add("--seed", type=int, default=1, help="of all that is random (1)")
+    add(
+        "--layers",
+        choices=("all", "zero"),
+        default="all",
+        help="all layers with filters, or those whose weights are all zero (all)",
+    )
+    add("--weights", type=Path, metavar="START.caffemodel", help="weights of the other layers")
+    add("--precision", choices=("fp32", "bf16"), default="fp32", help="(fp32)")
+    device = parser.add_mutually_exclusive_group()
+    device.add_argument("--gpu", type=int, metavar="ID", help="compute on this GPU")
+    device.add_argument("--cpu", action="store_true", help="compute on the CPU (the default)")
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f'expected a number from 0 on, got "{text}"')
+    return int(text)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from functools import partial
+
+    from tqdm import tqdm
+
+    import caffe
+    from colorization.magic_init import MagicInitError, magic_init
+    from colorization.network import NetworkError, choose_device, network_path
+
+    caffe_error = getattr(caffe, "CaffeError", RuntimeError)
+    try:
+        choose_device(options.gpu, options.precision)
+        summary = magic_init(
+            network_path(options.train, "train.prototxt"),
+            options.output,
+            options.method,
+            options.iterations,
+            options.bias,
+            options.seed,
+            options.layers,
+            options.weights,
+            watch=partial(tqdm, leave=False, disable=None),
+        )
+    except (MagicInitError, NetworkError, OSError, caffe_error) as error:
+        print(f"magic_init: {error}", file=sys.stderr)
+        return 1
+    print(
+        f"{options.output}: {summary.units} units of {len(summary.layers)} layers"
+        f" from {summary.images} images"
+    )
+    if summary.evened:
+        before, after = summary.evened[0].before, summary.evened[-1].after
+        print(f"largest over smallest relative rate of change: {after:.3g}, before {before:.3g}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
