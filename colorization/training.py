@@ -28,6 +28,7 @@ from colorization.magic_init import MagicInitError, magic_init
 from colorization.network import choose_device, network_path
 from colorization.validation import validation_loss, write_pictures
 
+PREDICTIONS = 0.1  # deviation that MagicInit gives them; 1 begins with a higher loss
 _ITERATION = re.compile(r"\] Iteration (\d+).*, loss = (\S+)")
 
 
@@ -225,7 +226,11 @@ def _initialised(plan: Plan, work: Path, gpu: int | None) -> Path:
         choose_device(gpu, plan.precision)
         try:
             magic_init(
-                work / "train.prototxt", start, weights=plan.weights, watch=_watched("MagicInit")
+                work / "train.prototxt",
+                start,
+                weights=plan.weights,
+                predictions=PREDICTIONS,
+                watch=_watched("MagicInit"),
             )
         except MagicInitError as error:
             raise TrainingError(str(error)) from error

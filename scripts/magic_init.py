@@ -60,6 +60,14 @@ def _parser() -> argparse.ArgumentParser:
         help="all layers with filters, or those whose weights are all zero (all)",
     )
     add("--weights", type=Path, metavar="START.caffemodel", help="weights of the other layers")
+    add(
+        "--predictions",
+        type=float,
+        default=1.0,
+        metavar="D",
+        help="deviation of the units that nothing comes behind; 0.1 lets training begin at a lower"
+        " loss (1)",
+    )
     add("--precision", choices=("fp32", "bf16"), default="fp32", help="(fp32)")
     device = parser.add_mutually_exclusive_group()
     device.add_argument("--gpu", type=int, metavar="ID", help="compute on this GPU")
@@ -94,6 +102,7 @@ def _run(options: argparse.Namespace) -> int:
             options.seed,
             options.layers,
             options.weights,
+            options.predictions,
             watch=partial(tqdm, leave=False, disable=None),
         )
     except (MagicInitError, NetworkError, OSError, caffe_error) as error:

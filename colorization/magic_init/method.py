@@ -14,10 +14,17 @@ from colorization.magic_init.errors import MagicInitError
 from colorization.magic_init.filter_layer import FILTER_TYPES, FilterLayer, address
 from colorization.magic_init.filters import METHODS
 from colorization.magic_init.rates import Evened, even_out, free_scales
-from colorization.magic_init.steps import Step, batches_in_memory, last_reader, needed, steps_of
+from colorization.magic_init.steps import (
+    Step,
+    batches_in_memory,
+    last_layers,
+    last_reader,
+    needed,
+    steps_of,
+)
 
 LAYERS = ("all", "zero")
-ROUND_IMAGES = 16  # least number that a round sees, in as many batches as that takes
+ROUND_IMAGES = 64  # least number that a round sees, in as many batches as that takes
 SETTLED = 0.05  # a change of scale, its logarithm, after which scales are left alone
 
 
@@ -39,15 +46,18 @@ def magic_init(
     seed: int = 1,
     layers: str = "all",
     weights: str | os.PathLike | None = None,
+    predictions: float = 1.0,
     watch: Callable[[Iterable], Iterable] = iter,
 ) -> Summary:
     """Initialise the net of a train prototxt from its own data and write the .caffemodel `output`.
 
     `method` is that of `filters`; `iterations` the number of rounds; `beta` the mean of each unit.
     `layers` is "all", or "zero": those whose weights are all zero, as the authors' program does, no
-    other layer being changed. `weights` is a .caffemodel to begin with. `watch` sees the layers go
-    by, then the rounds. The running statistics of a BatchNorm behind a new layer become those of
-    the data seen. The device is that which Caffe is set to. MagicInitError if it cannot be done.
+    other layer being changed. `weights` is a .caffemodel to begin with. `predictions` is multiplied
+    into the layers behind which there is no other such layer: logits of deviation 1 begin with a
+    confidence that nothing has taught them (ours). `watch` sees the layers go by, then the rounds.
+    The running statistics of a BatchNorm behind a new layer become those of the data seen. The
+    device is that which Caffe is set to. MagicInitError if it cannot be done.
     """
     _check_arguments(method, layers, Path(output))
     net = _train_net(str(train), seed, weights)
@@ -63,6 +73,9 @@ def magic_init(
         images += _refine(net, chosen, beta)
         if scales and not (evened and evened[-1].change < SETTLED):
             evened.append(even_out(net, chosen, scales, len(evened) + 1))
+    for name in last_layers(steps, chosen):
+        for blob in net.params[name]:
+            blob.data[...] *= predictions
     for blob, values in kept:
         blob.data[...] = values
     with replacing(output) as temporary:

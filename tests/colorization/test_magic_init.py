@@ -276,7 +276,7 @@ def test_rounds_see_more_data(initialised, monkeypatch):
     monkeypatch.setattr(steps, "MEMORY", 4_000_000)
     before = initialised("plain", iterations=0)[1].images
     assert 5 < before < 64 * 5
-    assert initialised("plain", iterations=3)[1].images == before + 3 * 20
+    assert initialised("plain", iterations=3)[1].images == before + 3 * 65
 
 
 def test_one_batch_is_enough_where_memory_is_short(folder, train, monkeypatch):
@@ -316,6 +316,16 @@ def test_scales_are_free_only_behind_scale_layers_and_before_filters(train):
         (["branch2b_scale", "branch1_scale", "branch3_scale"], ["branch3", "conv5"]),
         (["conv6_scale"], ["pred"]),
     ]
+
+
+def test_predictions_are_the_layers_behind_which_there_is_no_other(folder, train):
+    for name, last in (("plain", "pred_313"), ("residual", "pred")):
+        magic_init(train[name], folder / "one.caffemodel", iterations=1)
+        magic_init(train[name], folder / "less.caffemodel", iterations=1, predictions=0.25)
+        one, less = (parameters(folder / f"{n}.caffemodel", train[name]) for n in ("one", "less"))
+        for (layer, number), values in one.items():
+            share = 0.25 if layer == last else 1
+            np.testing.assert_allclose(less[layer, number], share * values, err_msg=layer)
 
 
 def test_a_free_scale_changes_the_rates_behind_it_alone(train):
