@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-from colorization.array_namespace import Array, floating_namespace
+import numpy as np
+
+from colorization.array_namespace import Array, array_namespace, floating_namespace
 
 NORMALIZATIONS = ("FULL", "BATCH_SIZE", "NONE")
 
@@ -12,6 +14,8 @@ NORMALIZATIONS = ("FULL", "BATCH_SIZE", "NONE")
 def log_softmax(logits: Array, axis: int = 1) -> Array:
     """Return log(exp(x_q) / sum_q exp(x_q)) along `axis`, finite for finite logits."""
     xp = floating_namespace(logits, "logits")
+    if xp is not np:
+        return xp.log_softmax(logits, axis)
     shifted = logits - xp.amax(logits, axis, keepdims=True)
     return shifted - xp.log(xp.exp(shifted).sum(axis, keepdims=True))
 
@@ -29,23 +33,35 @@ def kl_divergence(
 
     Shapes that do not agree and other normalisations are a ValueError.
     """
-    xp = floating_namespace(logits, "logits")
+    floating_namespace(logits, "logits")
     normalizer = _normalizer(logits, P, weights, normalization)
-    log_P = xp.log(P.clip(xp.finfo(P.dtype).tiny, None))
-    divergence = (P * (log_P - log_softmax(logits))).sum(1, keepdims=True)
+    divergence = -entropy(P) - (P * log_softmax(logits)).sum(1, keepdims=True)
     if weights is not None:
         divergence = divergence * weights
     return (divergence / normalizer).sum()
 
 
-def kl_divergence_gradient(
+def kl_divergence_and_gradient(
     logits: Array, P: Array, weights: Array | None = None, normalization: str = "FULL"
-) -> Array:
-    """Return the gradient of `kl_divergence` at the logits: v (Phat - P) / normaliser."""
-    xp = floating_namespace(logits, "logits")
+) -> tuple[Array, Array]:
+    """Return `kl_divergence` and its gradient at the logits, v (Phat - P) / normaliser."""
+    floating_namespace(logits, "logits")
     normalizer = _normalizer(logits, P, weights, normalization)
-    gradient = (xp.exp(log_softmax(logits)) - P) / normalizer
-    return gradient if weights is None else gradient * weights
+    share = 1 / normalizer if weights is None else weights / normalizer
+    log_Phat = log_softmax(logits)
+    divergence = -entropy(P) - (P * log_Phat).sum(1, keepdims=True)
+    gradient = array_namespace(logits).exp(log_Phat, out=log_Phat)
+    gradient -= P
+    gradient *= share
+    return (divergence * share).sum(), gradient
+
+
+def entropy(P: Array, axis: int = 1) -> Array:
+    """Return -sum_q P_q log P_q along `axis`, which stays with length 1; 0 log 0 = 0."""
+    xp = floating_namespace(P, "P")
+    if xp is np:
+        return -(P * np.log(P, out=np.zeros_like(P), where=P > 0)).sum(axis, keepdims=True)
+    return xp.special.entr(P).sum(axis, keepdims=True)
 
 
 def check_normalization(normalization: str) -> None:

@@ -3,8 +3,7 @@
 from colorization.losses import (
     check_normalization,
     check_shapes,
-    kl_divergence,
-    kl_divergence_gradient,
+    kl_divergence_and_gradient,
 )
 from layers.base import ArrayLayer
 
@@ -14,7 +13,8 @@ class KLLoss(ArrayLayer):
 
     Bottoms: logits and P (N, Q, H, W), and maybe the pixels' weights v (N, 1, H, W). Top: a scalar,
     of shape (). The gradient, v (Phat - P) / normaliser times the top's diff, goes to the logits
-    alone: P and v count as given. As every Python loss layer it needs a `loss_weight` in the net.
+    alone: P and v count as given. As in Caffe's losses it is that of the last forward. As every
+    Python loss layer it needs a `loss_weight` in the net.
     `param_str`: {"normalization": "FULL"}, or "BATCH_SIZE", or "NONE".
     """
 
@@ -29,12 +29,12 @@ class KLLoss(ArrayLayer):
         return ()
 
     def forward(self, bottom, top):
-        top[0].data[...] = kl_divergence(*self._data(bottom), **self.params)
+        loss, self._gradient = kl_divergence_and_gradient(*self._data(bottom), **self.params)
+        top[0].data[...] = loss
 
     def backward(self, top, propagate_down, bottom):
         if propagate_down[0]:
-            gradient = kl_divergence_gradient(*self._data(bottom), **self.params)
-            bottom[0].diff[...] = gradient * top[0].diff
+            bottom[0].diff[...] = self._gradient * top[0].diff
 
     def _data(self, bottom):
         return [bottom[i].data for i in range(len(bottom))]
