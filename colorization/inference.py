@@ -1,6 +1,6 @@
 """Colouring an image: its own L at full size, and ab from a network that sees it smaller.
 
-    colorizer = Colorizer("plain", weights="plain.caffemodel")
+    colorizer = Colorizer("plain", weights="plain.caffemodel")  # or Colorizer()
     coloured = colorizer(rgb)
 
 The steps (thesis, section 5.2) are methods, so that a batch may read, compute and write at once:
@@ -10,7 +10,7 @@ The steps (thesis, section 5.2) are methods, so that a batch may read, compute a
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -19,10 +19,16 @@ from numpy.typing import DTypeLike
 from colorization.array_namespace import Array, array_namespace, asarray_like
 from colorization.colour import Lab_to_sRGB, sRGB_to_Lab
 from colorization.histogram import decode
-from colorization.network import Network, NetworkError, network_path, network_weights
+from colorization.network import (
+    DEFAULT_NETWORK,
+    Network,
+    NetworkError,
+    network_path,
+    network_weights,
+)
 from colorization.upsampling import upsample
 
-__all__ = ["DECODERS", "Colorizer", "join", "lightness", "network_path", "shrink"]
+__all__ = ["DECODERS", "Colorizer", "join", "lightness", "network_path", "paint", "shrink"]
 
 DECODERS = ("expectation", "annealed_mean", "mode", "sample")
 WORKING_SIZE = (224, 224)  # rows, columns: what the networks are trained on
@@ -41,7 +47,7 @@ class Colorizer:
 
     def __init__(
         self,
-        network: str | os.PathLike = "plain",
+        network: str | os.PathLike = DEFAULT_NETWORK,
         weights: str | os.PathLike | None = None,
         *,
         gpu: int | None = None,
@@ -141,13 +147,22 @@ def join(
     interpolated (`upsample`); L stays as it is, but for colours that RGB does not have, which are
     clipped. Computed where ab lies.
     """
+    return _painted(L, dtype, lambda rows: upsample(ab, L.shape, seen, rows=rows))
+
+
+def paint(L: np.ndarray, ab: Array, dtype: DTypeLike = np.uint8) -> np.ndarray:
+    """Return RGB (H, W, 3), uint8 or uint16, of L (H, W) and ab (2, H, W)."""
+    return _painted(L, dtype, lambda rows: ab[:, rows])
+
+
+def _painted(L: np.ndarray, dtype: DTypeLike, ab_of: Callable[[slice], Array]) -> np.ndarray:
+    """Return RGB of L and, band by band, of the ab of these rows."""
     H, W = L.shape
     rgb = np.empty((H, W, 3), dtype)
     top = np.iinfo(rgb.dtype).max
     for rows in _bands(H, W):
-        plane = asarray_like(L[rows], ab)[None]
-        band = upsample(ab, (H, W), seen, rows=rows)
-        Lab = array_namespace(ab).concatenate((plane, band))
+        ab = ab_of(rows)
+        Lab = array_namespace(ab).concatenate((asarray_like(L[rows], ab)[None], ab))
         rgb[rows] = _integers(Lab_to_sRGB(Lab, axis=0) * top + 0.5, rgb.dtype)
     return rgb
 

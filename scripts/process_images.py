@@ -51,7 +51,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="folder, or file for one input (colorized)",
     )
-    add("--network", default="plain", metavar="NAME", help="name, folder or .prototxt (plain)")
+    add(
+        "--network",
+        default="plain_quarter",
+        metavar="NAME",
+        help="name, folder or .prototxt (plain_quarter, trained on the open cartoon)",
+    )
     add("--weights", type=Path, metavar="FILE", help=".caffemodel (that beside the network)")
     device = parser.add_mutually_exclusive_group()
     device.add_argument("--gpu", type=int, metavar="ID", help="compute on this GPU")
