@@ -129,8 +129,20 @@ def _run(options: argparse.Namespace) -> int:
         print(f"{deploy} with {weights} on the {where}")
     coloured, skipped, failed = _colour(todo, colorizer, options)
     skipped += len(jobs) - len(todo)
+    if options.output.is_dir():
+        _tell_conditions(deploy.parent, options.output)
     print(f"{coloured} coloured, {skipped} skipped, {failed} failed")
     return 1 if failed else 0
+
+
+def _tell_conditions(network: Path, output: Path) -> None:
+    """Put what train_network says of the training beside the results, for compare_results."""
+    from colorization.comparison_report import CONDITIONS
+    from colorization.files import replacing
+
+    if (network / CONDITIONS).is_file():
+        with replacing(output / CONDITIONS) as temporary:
+            temporary.write_bytes((network / CONDITIONS).read_bytes())
 
 
 def _formats(names: list[str]) -> tuple[str | None, str | None]:

@@ -342,3 +342,14 @@ def test_help_loads_nothing_heavy(folder):
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout.startswith("usage: process_images ")
+
+
+def test_the_conditions_of_the_training_go_with_the_results(main, network, folder, capsys):
+    save("pictures/a.png", grey(20, 30))
+    conditions = Path(network) / "conditions.json"
+    conditions.write_text('{"conditions": "3 iterations"}')
+    try:
+        assert run(main, "pictures", "--network", network, capsys=capsys)[0] == 0
+    finally:
+        conditions.unlink()
+    assert Path("colorized/conditions.json").read_text() == '{"conditions": "3 iterations"}'
