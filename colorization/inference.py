@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import DTypeLike
 
@@ -26,7 +25,7 @@ from colorization.network import (
     network_path,
     network_weights,
 )
-from colorization.upsampling import upsample
+from colorization.upsampling import shrink, upsample
 
 __all__ = ["DECODERS", "Colorizer", "join", "lightness", "network_path", "paint", "shrink"]
 
@@ -126,15 +125,6 @@ def lightness(rgb: np.ndarray) -> np.ndarray:
     for rows in _bands(H, W):
         sRGB = rgb[rows].astype(np.float32) / np.iinfo(rgb.dtype).max
         L[rows] = sRGB_to_Lab(sRGB)[:, :, 0]
-    return L
-
-
-def shrink(L: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return L (H, W) at another size (H, W): mean over areas, or linear along axes that grow."""
-    smaller = (min(size[0], L.shape[0]), min(size[1], L.shape[1]))
-    for (H, W), method in ((smaller, cv2.INTER_AREA), (size, cv2.INTER_LINEAR)):
-        if L.shape != (H, W):
-            L = cv2.resize(L, (W, H), interpolation=method)
     return L
 
 

@@ -1,15 +1,25 @@
-"""Spline interpolation of the network's colours to the size of an image (thesis, section 5.2)."""
+"""From an image's size to the network's and back, by spline interpolation (thesis, section 5.2)."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
+import cv2
 import numpy as np
 from scipy import ndimage
 
 from colorization.array_namespace import Array, asarray_like
 
 STRIDE = 4  # pixels of the network's input from one sample of its output to the next
+
+
+def shrink(L: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return L (H, W) at another size (H, W): mean over areas, or linear along axes that grow."""
+    smaller = (min(size[0], L.shape[0]), min(size[1], L.shape[1]))
+    for (H, W), method in ((smaller, cv2.INTER_AREA), (size, cv2.INTER_LINEAR)):
+        if L.shape != (H, W):
+            L = cv2.resize(L, (W, H), interpolation=method)
+    return L
 
 
 def upsample(
