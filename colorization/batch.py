@@ -7,24 +7,21 @@ import os
 import shutil
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from colorization import images, video
 from colorization.array_namespace import Array
 from colorization.files import replacing
+from colorization.finishing import Finish
 from colorization.images import Picture, is_coloured, read_image, write_image
-from colorization.inference import Colorizer, join, lightness
+from colorization.inference import Colorizer, lightness
+from colorization.pipeline import Seen, flow, in_order
+from colorization.temporal import steady
 from colorization.video import VideoReader, VideoWriter, open_video
-
-WORKERS = min(8, os.cpu_count() or 1)
-PIXELS_AHEAD = 2**26  # read ahead of the network at most, which bounds the memory for large images
 
 
 class InputError(Exception):
@@ -210,46 +207,85 @@ def _new_suffix(source: Path, image_format: str | None, film_format: str | None)
 
 
 def colour_images(
-    jobs: Iterable[Job], colorizer: Colorizer, batch: int, skip_coloured: bool = False
+    jobs: Iterable[Job],
+    colorizer: Colorizer,
+    batch: int,
+    skip_coloured: bool = False,
+    finish: Finish | None = None,
 ) -> Iterator[tuple[Job, BaseException | None]]:
     """Colour image files; yield each job when it is done, with the error that stopped it, if any.
 
     Images of one working size share a batch. A worker reads the next images, and others write the
-    last ones, while the network computes.
+    last ones, while the network computes. `finish` makes the images of the network's colours, by a
+    spline if it is left out.
     """
+    finished = finish or Finish()
 
-    def load(job: Job) -> _Seen:
+    def load(job: Job) -> Seen:
         picture = read_image(job.source)
         if skip_coloured and is_coloured(picture.rgb):
             _copy(job, picture)
             raise AlreadyColoured
         L = lightness(picture.rgb)
         picture.rgb = np.empty((0, 0, 3), picture.rgb.dtype)  # L says all; the dtype stays
-        return _Seen(L, colorizer.shrink(L), picture)
+        return Seen(L, colorizer.shrink(L), picture)
 
-    def finish(job: Job, seen: _Seen, ab: Array) -> None:
+    def write(job: Job, seen: Seen, ab: Array) -> None:
         picture = seen.rest
-        picture.rgb = join(seen.L, ab, seen.small.shape, picture.rgb.dtype)
+        picture.rgb = finished(seen.L, ab, seen.small.shape, picture.rgb.dtype)
         write_image(job.target, picture)
 
-    for job, done in _flow(jobs, load, finish, colorizer, batch):
+    for job, done in flow(jobs, load, write, colorizer, batch):
         yield job, done.exception()
 
 
 def coloured_frames(
-    frames: Iterable[tuple[np.ndarray, int]], colorizer: Colorizer, batch: int
+    frames: Iterable[tuple[np.ndarray, int]],
+    colorizer: Colorizer,
+    batch: int,
+    finish: Finish | None = None,
+    strength: float = 0.0,
 ) -> Iterator[tuple[np.ndarray, int]]:
-    """Yield frames (RGB, pts) in colour, in their order, a few of them in memory at a time."""
+    """Yield the frames (RGB, pts) of a film in colour, in their order, a few of them in memory.
 
-    def load(frame: tuple[np.ndarray, int]) -> _Seen:
+    `finish` as in `colour_images`; `strength` above 0 steadies the colours, see `temporal.steady`.
+    """
+    finished = (finish or Finish()).for_film()
+
+    def load(frame: tuple[np.ndarray, int]) -> Seen:
         L = lightness(frame[0])
-        return _Seen(L, colorizer.shrink(L), frame[1])
+        return Seen(L, colorizer.shrink(L), frame[1])
 
-    def finish(frame: tuple[np.ndarray, int], seen: _Seen, ab: Array) -> tuple[np.ndarray, int]:
-        return join(seen.L, ab, seen.small.shape), seen.rest
+    def keep(_: object, seen: Seen, ab: Array) -> tuple[Seen, Array]:
+        return seen, ab
 
-    for _, done in _flow(frames, load, finish, colorizer, batch):
-        yield done.result()
+    def draw(_: object, seen: Seen, ab: Array) -> tuple[np.ndarray, int]:
+        return finished(seen.L, ab, seen.small.shape), seen.rest
+
+    if not strength and not finished.in_order:
+        yield from (done.result() for _, done in flow(frames, load, draw, colorizer, batch))
+        return
+    predicted = (done.result() for _, done in flow(frames, load, keep, colorizer, batch))
+    steadied = _steadied(predicted, strength) if strength else predicted
+    if finished.in_order:
+        yield from (draw(None, seen, ab) for seen, ab in steadied)
+    else:
+        yield from in_order(lambda item: draw(None, *item), steadied)
+
+
+def _steadied(
+    predicted: Iterable[tuple[Seen, Array]], strength: float
+) -> Iterator[tuple[Seen, Array]]:
+    """Yield the frames with their colours averaged over time."""
+    waiting: deque[Seen] = deque()
+
+    def noted() -> Iterator[tuple[np.ndarray, np.ndarray, None]]:
+        for seen, ab in predicted:
+            waiting.append(seen)
+            yield seen.L, ab if isinstance(ab, np.ndarray) else ab.cpu().numpy(), None
+
+    for ab in steady(noted(), strength):
+        yield waiting.popleft(), ab
 
 
 def colour_film(
@@ -258,110 +294,19 @@ def colour_film(
     batch: int,
     crf: int = 16,
     watch: Callable[[VideoReader], Iterable[tuple[np.ndarray, int]]] = iter,
+    finish: Finish | None = None,
+    strength: float = 0.0,
 ) -> list[str]:
     """Colour a film, with its times, sound and tags; `watch` sees the frames pass.
 
-    Returns what the container did not take, see `VideoWriter`. On an error, VideoError or another,
-    no file is left behind.
+    `finish` and `strength` as in `coloured_frames`. Returns what the container did not take, see
+    `VideoWriter`. On an error, VideoError or another, no file is left behind.
     """
     with open_video(job.source) as film, VideoWriter(job.target, film, crf=crf) as writer:
-        for frame, pts in coloured_frames(watch(film), colorizer, batch):
+        frames = coloured_frames(watch(film), colorizer, batch, finish, strength)
+        for frame, pts in frames:
             writer.write(frame, pts)
     return writer.left_out
-
-
-@dataclass
-class _Seen:
-    """What is kept of an image while it waits for the network."""
-
-    L: np.ndarray
-    small: np.ndarray
-    rest: Any
-
-
-_Loading = tuple[Any, "Future[_Seen]"]
-
-
-def _flow(
-    items: Iterable, load: Callable, finish: Callable, colorizer: Colorizer, batch: int
-) -> Iterator[tuple[Any, Future]]:
-    """Yield (item, its finished work) in order: workers load and finish, the network runs here."""
-    with _workers() as pool:
-        finishing: deque[tuple[Any, Future]] = deque()
-        for group in _groups(_ahead(pool, load, items, batch), batch):
-            finishing.extend(_predict(pool, finish, colorizer, group))
-            while len(finishing) > 2 * WORKERS:
-                yield finishing.popleft()
-        yield from finishing
-
-
-@contextmanager
-def _workers() -> Iterator[ThreadPoolExecutor]:
-    pool = ThreadPoolExecutor(WORKERS)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _ahead(
-    pool: ThreadPoolExecutor, load: Callable, items: Iterable, depth: int
-) -> Iterator[_Loading]:
-    """Yield (item, its loading) in order, with up to `depth` loadings ahead of the consumer."""
-    pending: deque[_Loading] = deque()
-    for item in items:
-        pending.append((item, pool.submit(load, item)))
-        while len(pending) > depth or _pixels(pending) > PIXELS_AHEAD:
-            yield pending.popleft()
-    yield from pending
-
-
-def _pixels(loadings: Iterable[_Loading]) -> int:
-    """Return the number of pixels that are loaded."""
-    done = (future for _, future in loadings if future.done() and not future.exception())
-    return sum(future.result().L.size for future in done)
-
-
-def _groups(loadings: Iterable[_Loading], batch: int) -> Iterator[list[_Loading]]:
-    """Gather neighbours of one working size; one that cannot be loaded is a group of its own."""
-    group: list[_Loading] = []
-    for loading in loadings:
-        if group and not _fits(loading, group, batch):
-            yield group
-            group = []
-        group.append(loading)
-    if group:
-        yield group
-
-
-def _fits(loading: _Loading, group: list[_Loading], batch: int) -> bool:
-    futures = [future for _, future in (loading, group[0])]
-    if len(group) >= batch or any(future.exception() for future in futures):
-        return False
-    new, first = (future.result().small.shape for future in futures)
-    return new == first and _pixels([*group, loading]) <= PIXELS_AHEAD
-
-
-def _predict(
-    pool: ThreadPoolExecutor, finish: Callable, colorizer: Colorizer, group: list[_Loading]
-) -> list[tuple[Any, Future]]:
-    if group[0][1].exception():
-        return group
-    seen = [future.result() for _, future in group]
-    try:
-        colours = colorizer.predict([each.small for each in seen])
-    except Exception as error:
-        return [(item, _failed(error)) for item, _ in group]
-    return [
-        (item, pool.submit(finish, item, each, ab))
-        for (item, _), each, ab in zip(group, seen, colours)
-    ]
-
-
-def _failed(error: Exception) -> Future:
-    future: Future = Future()
-    future.set_exception(error)
-    return future
 
 
 def _copy(job: Job, picture: Picture) -> None:

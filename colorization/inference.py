@@ -137,16 +137,16 @@ def join(
     interpolated (`upsample`); L stays as it is, but for colours that RGB does not have, which are
     clipped. Computed where ab lies.
     """
-    return _painted(L, dtype, lambda rows: upsample(ab, L.shape, seen, rows=rows))
+    return paint_bands(L, dtype, lambda rows: upsample(ab, L.shape, seen, rows=rows))
 
 
 def paint(L: np.ndarray, ab: Array, dtype: DTypeLike = np.uint8) -> np.ndarray:
     """Return RGB (H, W, 3), uint8 or uint16, of L (H, W) and ab (2, H, W)."""
-    return _painted(L, dtype, lambda rows: ab[:, rows])
+    return paint_bands(L, dtype, lambda rows: ab[:, rows])
 
 
-def _painted(L: np.ndarray, dtype: DTypeLike, ab_of: Callable[[slice], Array]) -> np.ndarray:
-    """Return RGB of L and, band by band, of the ab of these rows."""
+def paint_bands(L: np.ndarray, dtype: DTypeLike, ab_of: Callable[[slice], Array]) -> np.ndarray:
+    """Return RGB (H, W, 3) of L (H, W) and the ab (2, n, W) that `ab_of` gives for some rows."""
     H, W = L.shape
     rgb = np.empty((H, W, 3), dtype)
     top = np.iinfo(rgb.dtype).max

@@ -79,6 +79,27 @@ def _parser() -> argparse.ArgumentParser:
     add("--temperature", type=float, metavar="T", help="of annealed_mean (0.38)")
     add("--seed", type=int, default=0, help="of sample (0)")
     add(
+        "--ensemble",
+        action="append",
+        default=[],
+        metavar="NETWORK[=WEIGHTS]",
+        help="another network that colours too; repeatable",
+    )
+    add("--mean", default="RGB", metavar="HOW", help="of an ensemble: RGB, Lab or maximum (RGB)")
+    add("--upsample", default="spline", metavar="HOW", help="spline or joint_bilateral (spline)")
+    add(
+        "--refine",
+        metavar="HOW",
+        help="guided: colours follow L; growing or felzenszwalb: one colour for each region",
+    )
+    add(
+        "--temporal",
+        type=_strength,
+        default=0.85,
+        metavar="S",
+        help="steadies the colours of films, from 0, not at all, to below 1 (0.85)",
+    )
+    add(
         "--format",
         action="append",
         default=[],
@@ -97,6 +118,15 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _strength(text: str) -> float:
+    try:
+        if 0 <= float(text) < 1:
+            return float(text)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f'expected a number from 0 to below 1, got "{text}"')
+
+
 def _size(text: str) -> tuple[int, int] | None:
     """Return (rows, columns), or None for an image's own size."""
     if text in ("0", "full"):
@@ -111,6 +141,7 @@ def _size(text: str) -> tuple[int, int] | None:
 
 def _run(options: argparse.Namespace) -> int:
     from colorization.batch import InputError, find_inputs, plan
+    from colorization.finishing import Finish
     from colorization.network import NetworkError, network_path, network_weights
 
     warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters comes as an error
@@ -120,14 +151,15 @@ def _run(options: argparse.Namespace) -> int:
         found = find_inputs(options.inputs, options.list, without=options.output)
         jobs = plan(found, options.output, *_formats(options.format))
         todo = [job for job in jobs if options.overwrite or not job.target.exists()]
-        colorizer = _colorizer(options, deploy, weights) if todo else None
+        finish = Finish(options.upsample, options.refine)
+        colorizer = _ensemble(options, deploy, weights) if todo else None
     except (InputError, NetworkError, ValueError) as error:
         print(f"process_images: {error}", file=sys.stderr)
         return 2
     if todo:
         where = "CPU" if options.gpu is None else f"GPU {options.gpu}"
         print(f"{deploy} with {weights} on the {where}")
-    coloured, skipped, failed = _colour(todo, colorizer, options)
+    coloured, skipped, failed = _colour(todo, colorizer, finish, options)
     skipped += len(jobs) - len(todo)
     if options.output.is_dir():
         _tell_conditions(deploy.parent, options.output)
@@ -163,6 +195,19 @@ def _formats(names: list[str]) -> tuple[str | None, str | None]:
     return image, film
 
 
+def _ensemble(options: argparse.Namespace, deploy: Path, weights: Path):
+    """Return what colours: one network, or several."""
+    from colorization.ensembles import Ensemble
+    from colorization.network import network_path, network_weights
+
+    members = [_colorizer(options, deploy, weights)]
+    for text in options.ensemble:
+        name, _, file = text.partition("=")
+        path = network_path(name)
+        members.append(_colorizer(options, path, Path(file) if file else network_weights(path)))
+    return members[0] if len(members) == 1 else Ensemble(members, options.mean)
+
+
 def _colorizer(options: argparse.Namespace, deploy: Path, weights: Path):
     from colorization.inference import Colorizer
 
@@ -183,7 +228,7 @@ def _colorizer(options: argparse.Namespace, deploy: Path, weights: Path):
     )
 
 
-def _colour(jobs: list, colorizer, options: argparse.Namespace) -> tuple[int, int, int]:
+def _colour(jobs: list, colorizer, finish, options: argparse.Namespace) -> tuple[int, int, int]:
     """Return how many files were coloured, copied as they were, and failed."""
     from tqdm import tqdm
 
@@ -195,9 +240,11 @@ def _colour(jobs: list, colorizer, options: argparse.Namespace) -> tuple[int, in
     with tqdm(total=len(jobs), unit="file", disable=None) as progress:
 
         def results():
-            yield from colour_images(pictures, colorizer, options.batch, options.skip_coloured)
+            yield from colour_images(
+                pictures, colorizer, options.batch, options.skip_coloured, finish
+            )
             for job in films:
-                yield job, _colour_film(job, colorizer, options)
+                yield job, _colour_film(job, colorizer, finish, options)
 
         for job, error in results():
             progress.update()
@@ -211,7 +258,7 @@ def _colour(jobs: list, colorizer, options: argparse.Namespace) -> tuple[int, in
     return coloured, skipped, failed
 
 
-def _colour_film(job, colorizer, options: argparse.Namespace) -> Exception | None:
+def _colour_film(job, colorizer, finish, options: argparse.Namespace) -> Exception | None:
     from tqdm import tqdm
 
     from colorization.batch import colour_film
@@ -222,7 +269,9 @@ def _colour_film(job, colorizer, options: argparse.Namespace) -> Exception | Non
         )
 
     try:
-        left_out = colour_film(job, colorizer, options.batch, options.crf, watch)
+        left_out = colour_film(
+            job, colorizer, options.batch, options.crf, watch, finish, options.temporal
+        )
     except Exception as error:  # whatever is wrong with one film, the others go on
         return error
     if left_out:

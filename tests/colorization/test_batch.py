@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from tiny_network import write_tiny_network
 
-from colorization import batch
+from colorization import pipeline
 from colorization.batch import InputError, Job, colour_images, coloured_frames, find_inputs, plan
+from colorization.colour import sRGB_to_Lab
+from colorization.finishing import Finish
 from colorization.images import ImageError, Picture, write_image
-from colorization.inference import Colorizer
+from colorization.inference import Colorizer, lightness
 
 
 @pytest.fixture
@@ -210,6 +212,36 @@ def test_images_come_in_order_with_their_errors(tmp_path, colorizer):
         assert job.target.exists() == (i % 7 != 3)
 
 
+@pytest.mark.parametrize("finish", [None, Finish("joint_bilateral", "growing")])
+@pytest.mark.parametrize("strength", [0, 0.8])
+def test_steadied_and_refined_frames_come_in_order(colorizer, finish, strength):
+    frames = [(noise(i, 21, 33, 3), 10 * i) for i in range(20)]
+    results = list(coloured_frames(frames, colorizer, 3, finish, strength))
+    assert [pts for _, pts in results] == [pts for _, pts in frames]
+    own = np.stack([lightness(frame) for frame, _ in frames])
+    nearest = [np.abs(own - lightness(rgb)).mean(axis=(1, 2)).argmin() for rgb, _ in results]
+    assert nearest == list(range(20))
+
+
+def test_the_strength_steadies(colorizer):
+    """Frames of one picture whose noise makes the network change its mind."""
+    still = np.kron(noise(5, 7, 11, 3), np.ones((3, 3, 1), np.uint8))
+    shaken = [
+        np.clip(still + np.random.default_rng(i).normal(0, 9, still.shape), 0, 255)
+        for i in range(12)
+    ]
+    frames = [(frame.astype(np.uint8), i) for i, frame in enumerate(shaken)]
+
+    def change(strength):
+        results = [
+            sRGB_to_Lab(rgb / np.float32(255))[..., 1:]
+            for rgb, _ in coloured_frames(frames, colorizer, 4, strength=strength)
+        ]
+        return np.mean([np.abs(b - a).mean() for a, b in zip(results, results[1:])])
+
+    assert change(0.85) < 0.7 * change(0)
+
+
 @pytest.mark.parametrize("size", [1, 3, 50])
 def test_frames_come_in_order_whatever_the_batch(colorizer, size):
     frames = [(noise(i, 21, 33, 3), 10 * i) for i in range(20)]
@@ -232,11 +264,11 @@ def test_few_frames_are_in_memory(colorizer):
     for written, _ in enumerate(coloured_frames(frames(), colorizer, 4)):
         furthest = max(furthest, read - written)
     assert read == 300
-    assert furthest <= 3 * 4 + 2 * batch.WORKERS
+    assert furthest <= 3 * 4 + 2 * pipeline.WORKERS
 
 
 def test_large_images_are_not_read_far_ahead(monkeypatch, colorizer):
-    monkeypatch.setattr(batch, "PIXELS_AHEAD", 21 * 33 * 2)
+    monkeypatch.setattr(pipeline, "PIXELS_AHEAD", 21 * 33 * 2)
     frames = [(noise(i, 21, 33, 3), i) for i in range(20)]
     results = list(coloured_frames(frames, colorizer, 8))
     assert [pts for _, pts in results] == list(range(20))

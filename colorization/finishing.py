@@ -1,0 +1,100 @@
+"""From the network's small ab to the finished image: upsampling, refinement, the image's own L.
+
+    finish = Finish(upsampling="joint_bilateral", refinement="growing")
+    rgb = finish(L, ab, seen)
+
+Another refinement is a function of L and ab that returns ab, in `REFINEMENTS`, or one of L that
+returns labels, in `refinement.SEGMENTATIONS`, which then are filled; another
+upsampling is one with the arguments of `joint_bilateral_upsample`, in UPSAMPLINGS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import cast
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from colorization.array_namespace import Array
+from colorization.inference import paint_bands
+from colorization.joint_bilateral import joint_bilateral_upsample
+from colorization.refinement import SEGMENTATIONS, Refiner
+from colorization.refinement.guided_filter import guided_filter
+from colorization.shots import ShotDetector
+from colorization.upsampling import upsample
+
+
+def _spline(ab: Array, L: np.ndarray, seen: tuple[int, int], rows: slice = slice(None)) -> Array:
+    return upsample(ab, L.shape, seen, rows=rows)
+
+
+UPSAMPLINGS: dict[str, Callable[..., Array]] = {
+    "spline": _spline,
+    "joint_bilateral": joint_bilateral_upsample,
+}
+
+
+REFINEMENTS = {"guided": guided_filter}
+
+
+class Finish:
+    """Makes RGB of L (H, W) and the network's ab (2, h, w).
+
+    `upsampling` is one of UPSAMPLINGS; `refinement` None, one of REFINEMENTS or one of
+    `refinement.SEGMENTATIONS`, whose regions are filled as `Refiner` does it. ValueError for
+    others.
+    """
+
+    in_order = False  # whether images must come one after the other
+
+    def __init__(self, upsampling: str = "spline", refinement: str | None = None):
+        if upsampling not in UPSAMPLINGS:
+            names = ", ".join(UPSAMPLINGS)
+            raise ValueError(f'upsampling: expected one of {names}, got "{upsampling}"')
+        self._upsample = UPSAMPLINGS[upsampling]
+        known = (*REFINEMENTS, *SEGMENTATIONS)
+        if refinement not in (None, *known):
+            raise ValueError(f'refinement: expected one of {", ".join(known)}, got "{refinement}"')
+        self._options = (upsampling, refinement)
+        self._refine = self._refiner(refinement) if refinement else None
+
+    def __call__(
+        self, L: np.ndarray, ab: Array, seen: tuple[int, int], dtype: DTypeLike = np.uint8
+    ) -> np.ndarray:
+        """Return RGB (H, W, 3), uint8 or uint16; `seen` is the size at which the network saw L."""
+        enlarged = partial(self._upsample, ab, L, seen)
+        if self._refine is None:
+            return paint_bands(L, dtype, lambda rows: enlarged(rows=rows))
+        plane = enlarged()
+        plane = plane if isinstance(plane, np.ndarray) else plane.cpu().numpy()
+        refined = self._refine(L, plane)
+        return paint_bands(L, dtype, lambda rows: refined[:, rows])
+
+    def for_film(self) -> Finish:
+        """Return one for the frames of a film, in which a region keeps its colour."""
+        return _FilmFinish(*self._options) if isinstance(self._refine, Refiner) else self
+
+    def _refiner(self, name: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+        return REFINEMENTS.get(name) or Refiner(name, leftover="nearest")
+
+
+class _FilmFinish(Finish):
+    """Follows regions from frame to frame, and begins anew with each shot."""
+
+    in_order = True
+
+    def __init__(self, upsampling: str, refinement: str | None):
+        super().__init__(upsampling, refinement)
+        self._detector = ShotDetector()
+
+    def _refiner(self, name: str) -> Refiner:
+        return Refiner(name, film=True, leftover="nearest")
+
+    def __call__(
+        self, L: np.ndarray, ab: Array, seen: tuple[int, int], dtype: DTypeLike = np.uint8
+    ) -> np.ndarray:
+        if self._detector(np.rint(L * 2.55).clip(0, 255).astype(np.uint8)):
+            cast(Refiner, self._refine).reset()
+        return super().__call__(L, ab, seen, dtype)

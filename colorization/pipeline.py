@@ -1,0 +1,124 @@
+"""Images on their way: read ahead, through the network in batches, finished while it goes on."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from colorization.inference import Colorizer
+
+WORKERS = min(8, os.cpu_count() or 1)
+PIXELS_AHEAD = 2**26  # read ahead of the network at most, which bounds the memory for large images
+
+
+@dataclass
+class Seen:
+    """What is kept of an image while it waits for the network."""
+
+    L: np.ndarray
+    small: np.ndarray
+    rest: Any
+
+
+_Loading = tuple[Any, "Future[Seen]"]
+
+
+def flow(
+    items: Iterable, load: Callable, finish: Callable, colorizer: Colorizer, batch: int
+) -> Iterator[tuple[Any, Future]]:
+    """Yield (item, its finished work) in order: workers load and finish, the network runs here."""
+    with workers() as pool:
+        finishing: deque[tuple[Any, Future]] = deque()
+        for group in _groups(_ahead(pool, load, items, batch), batch):
+            finishing.extend(_predict(pool, finish, colorizer, group))
+            while len(finishing) > 2 * WORKERS:
+                yield finishing.popleft()
+        yield from finishing
+
+
+@contextmanager
+def workers() -> Iterator[ThreadPoolExecutor]:
+    pool = ThreadPoolExecutor(WORKERS)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, load: Callable, items: Iterable, depth: int
+) -> Iterator[_Loading]:
+    """Yield (item, its loading) in order, with up to `depth` loadings ahead of the consumer."""
+    pending: deque[_Loading] = deque()
+    for item in items:
+        pending.append((item, pool.submit(load, item)))
+        while len(pending) > depth or _pixels(pending) > PIXELS_AHEAD:
+            yield pending.popleft()
+    yield from pending
+
+
+def _pixels(loadings: Iterable[_Loading]) -> int:
+    """Return the number of pixels that are loaded."""
+    done = (future for _, future in loadings if future.done() and not future.exception())
+    return sum(future.result().L.size for future in done)
+
+
+def _groups(loadings: Iterable[_Loading], batch: int) -> Iterator[list[_Loading]]:
+    """Gather neighbours of one working size; one that cannot be loaded is a group of its own."""
+    group: list[_Loading] = []
+    for loading in loadings:
+        if group and not _fits(loading, group, batch):
+            yield group
+            group = []
+        group.append(loading)
+    if group:
+        yield group
+
+
+def _fits(loading: _Loading, group: list[_Loading], batch: int) -> bool:
+    futures = [future for _, future in (loading, group[0])]
+    if len(group) >= batch or any(future.exception() for future in futures):
+        return False
+    new, first = (future.result().small.shape for future in futures)
+    return new == first and _pixels([*group, loading]) <= PIXELS_AHEAD
+
+
+def _predict(
+    pool: ThreadPoolExecutor, finish: Callable, colorizer: Colorizer, group: list[_Loading]
+) -> list[tuple[Any, Future]]:
+    if group[0][1].exception():
+        return group
+    seen = [future.result() for _, future in group]
+    try:
+        colours = colorizer.predict([each.small for each in seen])
+    except Exception as error:
+        return [(item, _failed(error)) for item, _ in group]
+    return [
+        (item, pool.submit(finish, item, each, ab))
+        for (item, _), each, ab in zip(group, seen, colours)
+    ]
+
+
+def _failed(error: Exception) -> Future:
+    future: Future = Future()
+    future.set_exception(error)
+    return future
+
+
+def in_order(work: Callable[[Any], Any], items: Iterable) -> Iterator[Any]:
+    """Yield work(item) for each item, in their order; workers are a few of them ahead."""
+    with workers() as pool:
+        pending: deque[Future] = deque()
+        for item in items:
+            pending.append(pool.submit(work, item))
+            if len(pending) > WORKERS:
+                yield pending.popleft().result()
+        for future in pending:
+            yield future.result()

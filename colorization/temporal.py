@@ -1,0 +1,203 @@
+"""Steady colours: each frame's ab is averaged with those of its neighbours along the optical flow.
+
+for ab in steady((L, ab, confidence_of(histogram)) for ...):
+    ...  # ab of one frame after the other, without the flicker between them
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+
+from colorization.colour import Lab_to_sRGB, sRGB_to_Lab
+from colorization.optical_flow import occluded, optical_flow, warp
+from colorization.shots import ShotDetector
+
+SIDE = 256  # pixels of the shorter side of L at which the flow is computed
+AHEAD = 6  # frames that are waited for
+STRENGTH = 0.85  # weight of the frame before, relative to that of the frame itself
+TOLERANCE = 6.0  # of L between a pixel and where it has gone to
+LEAST_CONFIDENCE = 0.05  # so that a pixel of which nothing is known keeps its own colour
+
+Frame = tuple[np.ndarray, np.ndarray, "np.ndarray | None"]
+
+
+def steady(
+    frames: Iterable[Frame], strength: float = STRENGTH, ahead: int = AHEAD
+) -> Iterator[np.ndarray]:
+    """Yield the ab of each frame, averaged over time; shape and dtype are those given.
+
+    `frames` are (L, ab, confidence): L (H, W) float32, 0..100; ab (2, h, w) float32 of the same
+    picture at any size, one for the whole film; confidence (h, w), 0..1, or None for equal trust
+    (see `confidence_of`). With s of `strength`, 0 to below 1, a frame's result is
+
+        ab(t) = sum_k w_k c_k ab_k / sum_k w_k c_k,   w_k = prod s v(i),  over i from k to t
+
+    over all frames k of its shot up to `ahead` frames after it, their ab_k and confidence c_k
+    brought to where things are in t along the flow of L. v(i) in 0..1 says how surely a pixel is
+    the same in two neighbouring frames: 0 where the flow there and back shows that it is occluded,
+    otherwise exp(-(dL / TOLERANCE)^2) with the difference of L. Frames after t are as welcome as
+    those before it: a filter of the past alone lags behind colours that change. `strength` 0 gives
+    the ab as they are. Results come `ahead` frames late, and that many frames are held.
+    """
+    if not 0 <= strength < 1:
+        raise ValueError(f"strength: expected 0 to below 1, got {strength}")
+    if ahead < 0:
+        raise ValueError(f"ahead: expected 0 or more frames, got {ahead}")
+    waiting: deque[_Step] = deque()
+    for step in _accumulated(frames, strength):
+        waiting.append(step)
+        if len(waiting) > ahead:
+            yield _result(waiting)
+            waiting.popleft()
+    while waiting:
+        yield _result(waiting)
+        waiting.popleft()
+
+
+def confidence_of(histogram: np.ndarray) -> np.ndarray:
+    """Return how sure a histogram (Q, h, w) is: 1 for one certain bin, 0 for all bins alike.
+
+    1 - H / log Q with the entropy H = -sum p log p, (h, w) float32.
+    """
+    p = histogram.clip(np.finfo(histogram.dtype).tiny, None)
+    entropy = -(p * np.log(p)).sum(0)
+    return (1 - entropy / np.log(len(histogram))).clip(0, 1).astype(np.float32)
+
+
+def steady_frames(
+    frames: Iterable[tuple[np.ndarray, int]], strength: float = STRENGTH, ahead: int = AHEAD
+) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield the frames (RGB (H, W, 3) uint8, pts) of a coloured film with steady colours.
+
+    Each keeps its L. Its ab, shrunk to a shorter side of at most SIDE, goes through `steady`; what
+    that changes is enlarged and added to the full-size ab, which so keeps its edges.
+    """
+    held: deque[tuple[np.ndarray, np.ndarray, int]] = deque()
+
+    def planes() -> Iterator[Frame]:
+        for rgb, pts in frames:
+            Lab = _Lab_of(rgb)
+            held.append((Lab, _planes_at(Lab[1:], _small_size(Lab.shape[1:])), pts))
+            yield Lab[0], held[-1][1], None
+
+    for ab in steady(planes(), strength, ahead):
+        Lab, small, pts = held.popleft()
+        Lab[1:] += _planes_at(ab - small, Lab.shape[1:])
+        yield _RGB_of(Lab), pts
+
+
+@dataclass
+class _Step:
+    """A frame on its way; its sums are (h, w, 3): of confidence times a and b, and confidence."""
+
+    own: np.ndarray
+    past: np.ndarray  # the sum over this frame and those before it
+    flow: np.ndarray  # from the frame before to this one, (h, w, 2)
+    link: np.ndarray  # s v of the frame before, (h, w); 0 throughout at a cut
+
+
+class _View:
+    """A frame as its motion is computed."""
+
+    def __init__(self, L: np.ndarray):
+        self.L = _at(L, _small_size(L.shape))
+        self.grey = np.rint(self.L.clip(0, 100) * 2.55).astype(np.uint8)
+
+
+def _accumulated(frames: Iterable[Frame], strength: float) -> Iterator[_Step]:
+    """Yield the frames with the sums over their past."""
+    detector = ShotDetector()
+    last: _View | None = None
+    for L, ab, confidence in frames:
+        view, own = _View(L), _weighted(ab, confidence)
+        cut = detector(view.grey)
+        if last is None or cut:
+            step = _first(own)
+        else:
+            step = _linked(own, step.past, last, view, strength)
+        last = view
+        yield step
+
+
+def _weighted(ab: np.ndarray, confidence: np.ndarray | None) -> np.ndarray:
+    """Return (h, w, 3): ab times confidence, and confidence."""
+    trust = np.ones(ab.shape[1:], np.float32) if confidence is None else confidence
+    trust = np.maximum(trust, LEAST_CONFIDENCE)
+    return np.dstack((ab[0] * trust, ab[1] * trust, trust)).astype(np.float32)
+
+
+def _first(own: np.ndarray) -> _Step:
+    h, w = own.shape[:2]
+    return _Step(own, own, np.zeros((h, w, 2), np.float32), np.zeros((h, w), np.float32))
+
+
+def _linked(
+    own: np.ndarray, past: np.ndarray, last: _View, view: _View, strength: float
+) -> _Step:
+    """Join a frame to the one before it."""
+    size = own.shape[:2]
+    forth = optical_flow(last.grey, view.grey, "fast")
+    back = optical_flow(view.grey, last.grey, "fast")
+    before = strength * _at(_same(view.L, last.L, back, forth), size)
+    summed = own + before[..., None] * warp(past, _flow_at(back, size))
+    after = strength * _at(_same(last.L, view.L, forth, back), size)
+    return _Step(own, summed, _flow_at(forth, size), after)
+
+
+def _same(
+    first: np.ndarray, second: np.ndarray, flow: np.ndarray, backward: np.ndarray
+) -> np.ndarray:
+    """Return v (H, W), how surely a pixel of the first L is the same in the second, 0 to 1."""
+    unlike = (first - warp(second, flow)) / TOLERANCE
+    return np.exp(-(unlike**2)) * ~occluded(flow, backward)
+
+
+def _result(waiting: Iterable[_Step]) -> np.ndarray:
+    """Return ab (2, h, w) of the first that waits: its past, and what comes after it."""
+    now, *later = waiting
+    future = np.zeros_like(now.own)
+    for step in reversed(later):
+        future = step.link[..., None] * warp(step.own + future, step.flow)
+    total = now.past + future
+    return np.ascontiguousarray((total[..., :2] / total[..., 2:]).transpose(2, 0, 1))
+
+
+def _small_size(size: Sequence[int]) -> tuple[int, int]:
+    """Return the size (h, w) of an image (H, W) with a shorter side of at most SIDE."""
+    scale = min(1.0, SIDE / min(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _at(plane: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """Return a plane (H, W), or (H, W, 2), at another size: mean over areas, or linear."""
+    if plane.shape[:2] == tuple(size):
+        return plane
+    method = cv2.INTER_AREA if plane.shape[0] > size[0] else cv2.INTER_LINEAR
+    return cv2.resize(plane, (size[1], size[0]), interpolation=method)
+
+
+def _planes_at(planes: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    return np.stack([_at(plane, size) for plane in planes])
+
+
+def _flow_at(flow: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """Return the flow at another size (h, w), in pixels of that size."""
+    scale = np.array([size[1] / flow.shape[1], size[0] / flow.shape[0]], np.float32)
+    return _at(flow, size) * scale
+
+
+def _Lab_of(rgb: np.ndarray) -> np.ndarray:
+    """Return Lab (3, H, W), float32; in torch, whose powers are faster than those of numpy."""
+    sRGB = torch.from_numpy(rgb).permute(2, 0, 1).to(torch.float32) / 255
+    return sRGB_to_Lab(sRGB, axis=0).numpy()
+
+
+def _RGB_of(Lab: np.ndarray) -> np.ndarray:
+    sRGB = Lab_to_sRGB(torch.from_numpy(Lab), axis=0)
+    return (sRGB * 255 + 0.5).to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
