@@ -173,7 +173,7 @@ class Comparison:
         self.original_colourfulness = Mean()
         self._complain = complain
         self._files = find_inputs([str(truth)])
-        self._sets = {name: _ResultSet(name, path, truth) for name, path in sets.items()}
+        self._sets = {name: ResultSet(name, path, truth) for name, path in sets.items()}
 
     def __len__(self) -> int:
         """Return about how many images and frames the ground truth has; 0 if a film hides it."""
@@ -186,7 +186,7 @@ class Comparison:
             results = {}
             for name, result_set in self._sets.items():
                 try:
-                    results[name] = _Stream(result_set.find(source, place), self.size)
+                    results[name] = Stream(result_set.find(source, place), self.size)
                 except Mismatch as error:
                     self._complain(f"{name}: {error}")
             try:
@@ -200,11 +200,11 @@ class Comparison:
             if unused := result_set.unused():
                 self._complain(f"{name}: without ground truth: {unused}")
 
-    def _compare(self, source: Path, place: Path, results: dict[str, _Stream]) -> Iterator[Row]:
+    def _compare(self, source: Path, place: Path, results: dict[str, Stream]) -> Iterator[Row]:
         count = 0
-        with closing(_Stream(source, self.size)) as truth:
+        with closing(Stream(source, self.size)) as truth:
             while (rgb := truth.read()) is not None:
-                frame = count if _is_film(source) else None
+                frame = count if is_film(source) else None
                 for name, figures in self._measure(rgb, count, results):
                     yield Row(method=name, file=place.as_posix(), frame=frame, **figures)
                 count += 1
@@ -215,7 +215,7 @@ class Comparison:
                 )
 
     def _measure(
-        self, rgb: np.ndarray, number: int, results: dict[str, _Stream]
+        self, rgb: np.ndarray, number: int, results: dict[str, Stream]
     ) -> Iterator[tuple[str, dict[str, float]]]:
         """Measure picture `number` of all results; those that have none are taken out of them."""
         original = Measured(rgb)
@@ -232,7 +232,7 @@ class Comparison:
         yield GREY, self.tallies[GREY].add(grey, original)
 
 
-class _ResultSet:
+class ResultSet:
     """The files of a set, found by the names of the ground truth."""
 
     def __init__(self, name: str, path: Path, truth: Path):
@@ -255,7 +255,7 @@ class _ResultSet:
             candidates = [place]
         else:  # a.jpg was written as a.jpg.png, or as a.png
             candidates = self._by_stem.get(place) or self._by_stem.get(place.with_suffix(""), [])
-        candidates = [place for place in candidates if _is_film(place) == _is_film(source)]
+        candidates = [place for place in candidates if is_film(place) == is_film(source)]
         if len(candidates) != 1:
             names = " and ".join(map(str, candidates))
             trouble = f"{names} may both be the result" if candidates else "no result"
@@ -271,7 +271,7 @@ class _ResultSet:
         return ", ".join(names[:NAMES_IN_A_LINE]) + more
 
 
-class _Stream:
+class Stream:
     """The pictures of a file, one by one: of an image one, of a film its frames."""
 
     def __init__(self, path: Path, size: int | None):
@@ -305,7 +305,7 @@ class _Stream:
 
 
 def _frames(path: Path) -> Generator[np.ndarray, None, None]:
-    if _is_film(path):
+    if is_film(path):
         with open_video(path) as film:
             for frame, _ in film:
                 yield frame
@@ -314,7 +314,7 @@ def _frames(path: Path) -> Generator[np.ndarray, None, None]:
 
 
 def _length(path: Path) -> int:
-    if not _is_film(path):
+    if not is_film(path):
         return 1
     try:
         with open_video(path) as film:
@@ -323,7 +323,7 @@ def _length(path: Path) -> int:
         return 0
 
 
-def _is_film(path: Path) -> bool:
+def is_film(path: Path) -> bool:
     return path.suffix.lower() in video.SUFFIXES
 
 

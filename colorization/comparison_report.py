@@ -14,12 +14,14 @@ import numpy as np
 
 from colorization.batch import InputError
 from colorization.comparison import BIN, GREY, Comparison, Row, Tally
+from colorization.comparison_pictures import ORIGINAL
+from colorization.comparison_views import Views
+from colorization.failure_gallery import HOW_MEASURED
 from colorization.files import replacing
 from colorization.pages import write_page
 from colorization.plots import Line, write_line_chart
 
 CONDITIONS = "conditions.json"
-ORIGINAL = "ground truth"
 NOTHING = "-"
 ARROWS = {"low": " \N{DOWNWARDS ARROW}", "high": " \N{UPWARDS ARROW}", "near": ""}
 TITLE = "Results beside the ground truth"
@@ -79,6 +81,13 @@ COLUMNS = (
         "truth's is better.",
     ),
 )
+FLICKER = Column(
+    *("warping_error", "E_warp", "low", 6, lambda tally: math.nan),
+    "Warping error (Lai et al. 2018): the mean square by which each frame differs, in RGB of 0 to "
+    "1, from the next one brought to the same place by the motion in the ground truth, without "
+    "cuts and what is hidden. Much of it is no flicker, but what the motion leaves unexplained: "
+    "compare it with that of the ground truth. Lower is better.",
+)
 
 
 @dataclass
@@ -124,7 +133,16 @@ def write_rows(target: Path, rows: Iterable[Row]) -> None:
             writer.writerow([_number(value) for value in astuple(row)])
 
 
-def table(comparison: Comparison, conditions: Mapping[str, str]) -> list[Entry]:
+def columns_of(flicker: Mapping[str, float] | None) -> Sequence[Column]:
+    """Return the columns of a table, with that of the flicker where it was measured."""
+    return COLUMNS if flicker is None else (*COLUMNS, FLICKER)
+
+
+def table(
+    comparison: Comparison,
+    conditions: Mapping[str, str],
+    flicker: Mapping[str, float] | None = None,
+) -> list[Entry]:
     """Return the lines of the table: the sets, the grey baseline, the ground truth.
 
     The best are looked for among the sets that have all images; grey, which has no artifacts
@@ -137,11 +155,15 @@ def table(comparison: Comparison, conditions: Mapping[str, str]) -> list[Entry]:
     grey, original = entries[-1], comparison.original_colourfulness.value
     grey.reference, grey.conditions = True, "a = b = 0"
     rivals = [entry for entry in entries[:-1] if entry.images == grey.images]
-    for column in COLUMNS:
-        _mark_best(rivals, column, original)
     nothing = dict.fromkeys((column.key for column in COLUMNS), math.nan)
     values = {**nothing, "colourfulness": original}
-    return [*entries, Entry(ORIGINAL, values, grey.images, reference=True)]
+    entries.append(Entry(ORIGINAL, values, grey.images, reference=True))
+    if flicker is not None:
+        for entry in entries:
+            entry.values[FLICKER.key] = flicker.get(entry.method, math.nan)
+    for column in columns_of(flicker):
+        _mark_best(rivals, column, original)
+    return entries
 
 
 def write_report(
@@ -149,26 +171,37 @@ def write_report(
     comparison: Comparison,
     conditions: Mapping[str, str],
     complaints: Sequence[str] = (),
+    views: Views | None = None,
+    flicker: Mapping[str, float] | None = None,
 ) -> list[Entry]:
-    """Write table.md, table.csv, index.html and the figures, cumulative_*.svg and .csv."""
-    entries = table(comparison, conditions)
+    """Write table.md, table.csv, index.html and the figures, cumulative_*.svg and .csv.
+
+    The page shows the views, too, whose files lie there already. `flicker`, of each set, GREY and
+    ORIGINAL, is one more column of the table.
+    """
+    entries, columns = table(comparison, conditions, flicker), columns_of(flicker)
     notes, introduction = list(_notes(comparison, entries)), _introduction(comparison)
     charts = [
         _write_chart(folder, "cumulative_pixels", "pixel", comparison),
         _write_chart(folder, "cumulative_images", "image", comparison),
     ]
-    _write(folder / "table.csv", _csv(_table_rows(entries)))
-    _write(folder / "table.md", _markdown(introduction, entries, notes, charts, complaints))
+    _write(folder / "table.csv", _csv(_table_rows(entries, columns)))
+    _write(
+        folder / "table.md", _markdown(introduction, columns, entries, notes, charts, complaints)
+    )
     write_page(
         folder / "index.html",
         "comparison_page.html",
         title=TITLE,
         introduction=introduction,
-        columns=COLUMNS,
+        columns=columns,
         entries=entries,
         notes=notes,
         charts=charts,
         complaints=complaints,
+        views=views or Views(),
+        how_measured=HOW_MEASURED,
+        original=ORIGINAL,
     )
     return entries
 
@@ -262,8 +295,8 @@ def _bins(share: np.ndarray, part: float) -> int:
     return int(np.searchsorted(share, part))
 
 
-def _table_rows(entries: Sequence[Entry]) -> Iterator[list]:
-    keys = [column.key for column in COLUMNS]
+def _table_rows(entries: Sequence[Entry], columns: Sequence[Column]) -> Iterator[list]:
+    keys = [column.key for column in columns]
     yield ["method", *keys, "images", "best", "conditions"]
     for entry in entries:
         values = [_number(entry.values[key]) for key in keys]
@@ -273,22 +306,23 @@ def _table_rows(entries: Sequence[Entry]) -> Iterator[list]:
 
 def _markdown(
     introduction: str,
+    columns: Sequence[Column],
     entries: Sequence[Entry],
     notes: Sequence[str],
     charts: Sequence[Mapping[str, str]],
     complaints: Sequence[str],
 ) -> str:
-    headings = ["Method", *(column.title for column in COLUMNS), "Images", "Conditions"]
+    headings = ["Method", *(column.title for column in columns), "Images", "Conditions"]
     lines = [f"# {TITLE}", "", introduction, "", _markdown_row(headings)]
-    lines.append("|---" + "|---:" * (len(COLUMNS) + 1) + "|---|")
+    lines.append("|---" + "|---:" * (len(columns) + 1) + "|---|")
     for entry in entries:
         cells = [entry.method]
-        for column in COLUMNS:
+        for column in columns:
             text = column.text(entry)
             cells.append(f"**{text}**" if column.key in entry.best else text)
         lines.append(_markdown_row([*cells, str(entry.images), entry.conditions]))
     lines += ["", *(f"- {note}" for note in notes)] if notes else []
-    lines += ["", *(f"- {column.heading}: {column.meaning}" for column in COLUMNS)]
+    lines += ["", *(f"- {column.heading}: {column.meaning}" for column in columns)]
     for chart in charts:
         lines += ["", f"![{chart['title']}]({chart['file']}.svg)"]
     if complaints:

@@ -18,8 +18,8 @@ from colorization.optical_flow import optical_flow, warp
 
 SIDE = 48  # pixels of the shorter side of what is compared
 FLAT = 3.0  # grey levels: a deviation below which a frame has no picture, as in the midst of a fade
-WHITE = 250  # grey level from which on a brighter frame may have lost what it showed
-LEFT_OVER = 0.25  # share of pixels that must not be lost for the others to speak alone
+WHITE = 250  # grey level from which on a flash may have drowned what was there
+LEFT_OVER = 0.25  # share of pixels not drowned for which these speak alone
 RECENT = 12  # frames whose difference is what the shot's motion makes
 KNOWN = 4  # of them, from which on the motion is known
 LEAST, MOST, UNKNOWN = 0.06, 0.3, 0.2  # differences from which on a frame may be, or is, a cut
@@ -82,10 +82,10 @@ def difference(first: np.ndarray, second: np.ndarray) -> float:
     """Return how much a thumbnail has of which the one before shows nothing, 0 to 1.
 
     It is 1 - r, at most 1, with Pearson's r of the first and the second warped to the first. Pixels
-    that turned white in the second do not count, if enough others are left.
+    that are white in one of the two alone do not count, if enough others are left.
     """
     moved = warp(second, optical_flow(first, second, "ultrafast"))
-    kept = (moved < WHITE) | (first >= WHITE)
+    kept = (moved < WHITE) == (first < WHITE)
     if kept.mean() < LEFT_OVER:
         kept[:] = True
     x, y = (plane[kept].astype(np.float32) for plane in (first, moved))

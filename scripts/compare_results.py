@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
+from fractions import Fraction
 from pathlib import Path
 
 EPILOG = """\
@@ -13,8 +14,11 @@ sets      NAME=PATH: a folder whose files are named as those of the ground truth
           differ), or one image or film; the baseline "grey" is always added
 notes     what a method was trained on stands beside its figures: from --note NAME=TEXT, or from a
           conditions.json, a JSON object, in the folder of its results
-outputs   index.html, table.md, table.csv, images.csv (every image by itself) and the cumulative
-          histograms cumulative_pixels and cumulative_images, .svg and .csv
+outputs   index.html, the page to look at, with pictures/ beside it; table.md, table.csv,
+          images.csv (every image by itself) and the cumulative histograms cumulative_pixels and
+          cumulative_images, .svg and .csv
+film      --film shows all sets in a grid with grey and the original; a folder's images in the order
+          of their names. Below the output folder, it is on the page too
 result    0: all compared   1: some could not be, one line each on stderr   2: wrong usage
 
 example   compare_results --truth test/ plain=out/plain l2=out/l2 --note plain="30 epochs"
@@ -42,6 +46,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--truth", required=True, type=Path, metavar="PATH", help="folder, image or film")
     add("--output", type=Path, default=Path("report"), metavar="DIR", help="(report)")
     add("--note", action="append", default=[], type=_named, metavar="NAME=TEXT", help="conditions")
+    add("--pictures", type=_count, default=12, metavar="N", help="shown on the page (12), 0: none")
+    add("--film", type=Path, metavar="FILE", help="also write all side by side, as a film")
+    add("--rate", type=_rate, metavar="FPS", help="of that film (the truth's; 25 for images)")
+    add("--flicker", action="store_true", help="also E_warp, of films and frames in their order")
     add("--size", type=_positive, metavar="N", help="compare at N x N pixels (at their own size)")
     return parser
 
@@ -59,34 +67,115 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _count(text: str) -> int:
+    return 0 if text.isdigit() and int(text) == 0 else _positive(text)
+
+
+def _rate(text: str) -> Fraction:
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 0 < rate <= 1000:
+        raise argparse.ArgumentTypeError(f'expected a rate such as 24 or 24000/1001, got "{text}"')
+    return rate
+
+
 def _run(options: argparse.Namespace) -> int:
     from colorization.batch import InputError
     from colorization.comparison import Comparison
-    from colorization.comparison_report import read_conditions, write_report, write_rows
+    from colorization.comparison_pictures import ORIGINAL
+    from colorization.comparison_report import (
+        columns_of,
+        read_conditions,
+        write_report,
+        write_rows,
+    )
+    from colorization.comparison_views import new_gallery
+    from colorization.images import ImageError
+    from colorization.video import VideoError
 
     warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters comes as an error
     complaints: list[str] = []
     try:
         sets = {name: Path(path) for name, path in _unique(options.sets).items()}
+        if ORIGINAL in sets:
+            raise InputError(f'"{ORIGINAL}" stands for itself: choose another name')
         notes = _unique(options.note)
         if strangers := notes.keys() - sets:
             raise InputError(f"--note {min(strangers)}: there are no results of that name")
         comparison = Comparison(options.truth, sets, options.size, _complain_to(complaints))
         conditions = {name: notes.get(name) or read_conditions(sets[name]) for name in sets}
-        write_rows(options.output / "images.csv", _watched(comparison))
+        if options.film:
+            _check_film(options.film, [options.truth, *sets.values()])
+        gallery = new_gallery(comparison, list(sets)) if options.pictures else None
+        rows = _watched(comparison)
+        write_rows(options.output / "images.csv", gallery.watched(rows) if gallery else rows)
         if not any(comparison.tallies[name].images for name in sets):
             print("compare_results: nothing could be compared", file=sys.stderr)
             return 1
-        entries = write_report(options.output, comparison, conditions, complaints)
+        views = _views(options, sets, comparison, gallery)
+        flicker = _flicker(options, sets, comparison) if options.flicker else None
+        entries = write_report(options.output, comparison, conditions, complaints, views, flicker)
     except InputError as error:
         print(f"compare_results: {error}", file=sys.stderr)
         return 2
-    except OSError as error:
+    except (OSError, ImageError, VideoError) as error:
         print(f"compare_results: {error}", file=sys.stderr)
         return 1
-    _print(entries)
+    _print(entries, columns_of(flicker))
     print(f"the table, the figures and their numbers: {options.output / 'index.html'}")
     return 1 if complaints else 0
+
+
+def _check_film(film: Path, inputs: list[Path]) -> None:
+    """Raise InputError for a film that cannot be written or would replace what is compared."""
+    from colorization.batch import InputError, find_inputs
+    from colorization.video import CONTAINERS
+
+    if film.suffix.lower() not in CONTAINERS:
+        raise InputError(f"--film {film}: films are written as {', '.join(CONTAINERS)}")
+    if film.exists() and film.resolve() in map(Path.resolve, find_inputs(map(str, inputs))):
+        raise InputError(f"--film {film}: it is one of those to compare")
+
+
+def _views(options: argparse.Namespace, sets: dict[str, Path], comparison, gallery):
+    """Write the pictures and the film, in a second pass over all images."""
+    from colorization.comparison_views import Viewer, Views
+
+    if not (options.pictures or options.film):
+        return Views()
+    total, watched = _second_pass(comparison)
+    viewer = Viewer(
+        options.output,
+        options.truth,
+        sets,
+        options.size,
+        options.pictures,
+        options.film,
+        options.rate,
+        gallery,
+        watched,
+    )
+    return viewer.views(total)
+
+
+def _flicker(options: argparse.Namespace, sets: dict[str, Path], comparison) -> dict[str, float]:
+    from colorization.comparison_flicker import flicker
+    from colorization.comparison_pictures import sights
+
+    _, watched = _second_pass(comparison)
+    return flicker(watched(sights(options.truth, sets, options.size)), list(sets))
+
+
+def _second_pass(comparison):
+    """Return how many pictures there are, and what shows a bar while they are gone through."""
+    from tqdm import tqdm
+
+    from colorization.comparison import GREY
+
+    total = comparison.tallies[GREY].images
+    return total, lambda sights: tqdm(sights, total=total, unit="picture", disable=None)
 
 
 def _unique(pairs: list[tuple[str, str]]) -> dict[str, str]:
@@ -123,13 +212,11 @@ def _watched(comparison):
             progress.update(row.method == GREY)
 
 
-def _print(entries: list) -> None:
-    from colorization.comparison_report import COLUMNS
-
+def _print(entries: list, columns) -> None:
     width = max(len(entry.method) for entry in entries)
-    print(" " * width, *(f"{column.heading:>13}" for column in COLUMNS))
+    print(" " * width, *(f"{column.heading:>13}" for column in columns))
     for entry in entries:
-        texts = (f"{column.text(entry):>13}" for column in COLUMNS)
+        texts = (f"{column.text(entry):>13}" for column in columns)
         print(f"{entry.method:<{width}}", *texts)
 
 

@@ -10,7 +10,9 @@ from colorization.film_report import (
     CAPTION_HEIGHT,
     FRAME_WIDTH,
     MARGIN,
+    NOTHING,
     THUMBNAIL_WIDTH,
+    GridFilm,
     contact_sheet,
     frame_psnr,
     side_by_side,
@@ -119,4 +121,36 @@ def test_a_page_with_a_value_missing_is_not_written(tmp_path):
     values = {name: value for name, value in PAGE.items() if name != "credit"}
     with pytest.raises(jinja2.UndefinedError, match="'credit' is undefined"):
         write_page(tmp_path / "index.html", "film_page.html", **values)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_grid_of_films(tmp_path):
+    """Five in two rows: of other shapes fitted in, missing ones dark, the last place empty."""
+    colours = {"a": (190, 60, 60), "b": (40, 40, 170), "c": (30, 150, 30), "d": (200, 200, 90)}
+    pictures = [(name, np.full((H, W, 3), colour, np.uint8)) for name, colour in colours.items()]
+    with GridFilm(tmp_path / "grid.mp4", 10) as film:
+        film.write([*pictures, ("e", None)])
+        pictures[0] = ("a", np.full((H, H, 3), colours["a"], np.uint8))
+        film.write([*pictures, ("e", None)])
+    frames, rate = frames_of(tmp_path / "grid.mp4")
+    height = FRAME_WIDTH * H // W
+    size = 2 * (CAPTION_HEIGHT + height), 3 * FRAME_WIDTH + 2 * MARGIN, 3
+    assert (rate, [frame.shape for frame in frames]) == (10, [size] * 2)
+    for number, frame in enumerate(frames):
+        cells = []
+        for place in range(6):
+            top = place // 3 * (CAPTION_HEIGHT + height) + CAPTION_HEIGHT
+            left = place % 3 * (FRAME_WIDTH + MARGIN)
+            cells.append(frame[top : top + height, left : left + FRAME_WIDTH])
+        expected = [*colours.values(), (NOTHING,) * 3, (BACKGROUND,) * 3]
+        for cell, colour in zip(cells, expected):
+            np.testing.assert_allclose(colour_of(cell), colour, atol=6)
+        at_edge = cells[0][height // 2, 20].astype(int)
+        np.testing.assert_allclose(at_edge, (NOTHING,) * 3 if number else colours["a"], atol=6)
+
+
+def test_a_grid_film_that_breaks_off_is_not_there(tmp_path):
+    with pytest.raises(RuntimeError), GridFilm(tmp_path / "grid.mp4", 10) as film:
+        film.write([("a", np.zeros((H, W, 3), np.uint8))])
+        raise RuntimeError
     assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,7 @@
 import csv
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from colorization.images import Picture, write_image
+from colorization.images import Picture, read_image, write_image
 from colorization.metrics import rmse
 from colorization.video import open_video, write_video
 
@@ -22,6 +23,7 @@ FILES = [
     "cumulative_pixels.svg",
     "images.csv",
     "index.html",
+    "pictures",
     "table.csv",
     "table.md",
 ]
@@ -119,6 +121,84 @@ def test_a_film_at_a_size(main, capsys):
     assert frames == ["0", "1", "2", "3"]
 
 
+def test_pictures_on_the_page(main, capsys):
+    """As many as asked for, in files named without the names of sets, which may be anything."""
+    names = [f"{number}.png" for number in range(5)]
+    for number, name in enumerate(names):
+        save(f"truth/{name}", picture(number))
+        save(f"near/{name}", picture(number) + np.uint8(2))
+    code, out, err = run(main, "--truth", "truth", "<b>/../x=near", "--pictures", 2, capsys=capsys)
+    assert (code, err) == (0, "")
+    page = Path("report/index.html").read_text("utf-8")
+    assert "&lt;b&gt;/../x" in page and "<b>" not in page
+    assert page.count('class="strip"') == 2
+    for number, original in ((1, picture(1)), (3, picture(3))):
+        for column, expected in ((1, original + np.uint8(2)), (2, original)):
+            file = f"pictures/{number:06d}_{column}.jpg"
+            assert f'src="{file}"' in page
+            assert np.abs(read_image(f"report/{file}").rgb - expected.astype(float)).mean() < 3
+    for source in re.findall(r'src="([^"]+)"', page):
+        assert Path("report", source).is_file()
+
+
+def test_without_pictures(main, capsys):
+    folders()
+    code, _, _ = run(main, "--truth", "truth", "near=near", "--pictures", 0, capsys=capsys)
+    assert code == 0
+    assert not Path("report/pictures").exists()
+    assert 'class="strip"' not in Path("report/index.html").read_text("utf-8")
+
+
+def test_all_as_a_film(main, capsys):
+    """Of a folder's images, one of which has no result; the page shows it."""
+    for number in range(4):
+        save(f"truth/{number}.png", picture(number, 20, 30))
+        if number != 2:
+            save(f"near/{number}.png", 255 - picture(number, 20, 30))
+    command = ("--truth", "truth", "near=near", "--film", "report/a b.mp4", "--rate", "10")
+    code, _, _ = run(main, *command, capsys=capsys)
+    assert code == 1  # as there is no result for one
+    with open_video("report/a b.mp4") as film:
+        frames = [frame for frame, _ in film]
+        assert film.rate == 10
+    assert len(frames) == 4
+    third = frames[2].shape[1] // 3
+    middles = [frame[28:, third : 2 * third].astype(float) for frame in frames]
+    assert middles[2].std() < 5 < middles[1].std()
+    assert 'src="a%20b.mp4"' in Path("report/index.html").read_text("utf-8")
+
+
+def test_a_film_does_not_replace_what_is_compared(main, capsys):
+    write_video("truth.mp4", [picture(n, 26, 38) for n in range(2)])
+    write_video("near.mp4", [picture(n, 26, 38) for n in range(2)])
+    before = Path("near.mp4").read_bytes()
+    command = ("--truth", "truth.mp4", "near=near.mp4", "--film", "near.mp4")
+    code, _, err = run(main, *command, capsys=capsys)
+    assert code == 2
+    assert err == "compare_results: --film near.mp4: it is one of those to compare\n"
+    assert Path("near.mp4").read_bytes() == before
+
+
+def test_flicker(main, capsys):
+    """Of frames that stand still, one set changes its brightness and one does not."""
+    still = picture(1, 48, 64)
+    for number in range(4):
+        save(f"truth/{number}.png", still)
+        save(f"calm/{number}.png", still // 2)
+        save(f"wild/{number}.png", still + np.uint8(20 * (number % 2)))
+    command = ("--truth", "truth", "calm=calm", "wild=wild", "--flicker", "--pictures", 0)
+    code, out, _ = run(main, *command, capsys=capsys)
+    assert code == 0
+    rows = {row["method"]: row for row in read_csv("report/table.csv")}
+    expected = 3 * (20 / 255) ** 2
+    assert float(rows["wild"]["warping_error"]) == pytest.approx(expected, rel=0.05)
+    assert float(rows["calm"]["warping_error"]) == pytest.approx(0, abs=1e-4)
+    assert float(rows["ground truth"]["warping_error"]) == pytest.approx(0, abs=1e-4)
+    assert "warping_error" in rows["calm"]["best"].split()
+    assert "E_warp" in out.splitlines()[0]
+    assert "E_warp" in Path("report/table.md").read_text("utf-8")
+
+
 def test_what_cannot_be_compared_is_told_and_the_rest_goes_on(main, capsys):
     folders()
     Path("near/in/b.png").unlink()
@@ -160,6 +240,19 @@ def test_nothing_to_compare(main, capsys):
             "compare_results: --note neer: there are no results of that name",
         ),
         (("near",), 'compare_results: error: argument NAME=PATH: expected NAME=..., got "near"'),
+        (
+            ("ground truth=near",),
+            'compare_results: "ground truth" stands for itself: choose another name',
+        ),
+        (
+            ("near=near", "--rate", "-1"),
+            "compare_results: error: argument --rate: expected a rate such as 24 or 24000/1001, "
+            'got "-1"',
+        ),
+        (
+            ("near=near", "--film", "all.gif"),
+            "compare_results: --film all.gif: films are written as .m4v, .mkv, .mov, .mp4, .webm",
+        ),
         (
             ("near=near", "--size", "0"),
             'compare_results: error: argument --size: expected a number above 0, got "0"',

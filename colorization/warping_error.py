@@ -1,0 +1,138 @@
+"""How much a film flickers: the error of each frame against the next, brought to the same place.
+
+before, after = warping_errors([coloured, steadied], grey)
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import zip_longest
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from colorization.inference import lightness
+from colorization.optical_flow import occluded, optical_flow, warp
+from colorization.shots import ShotDetector
+from colorization.video import VideoError, open_video
+
+SIDE = 256  # pixels of the shorter side at which films are compared
+
+
+def warping_error(
+    film: str | os.PathLike, reference: str | os.PathLike, side: int | None = SIDE
+) -> float:
+    """Return E_warp of a film; the flow and the cuts are those of the reference.
+
+    `reference` is the original or grey film of which `film` is a coloured copy, frame by frame; see
+    `pair_error` for the equation. Both are brought to a shorter side of at most `side` pixels,
+    None for their own size. NaN for a film of which no two frames can be compared; VideoError for
+    one that cannot be read, or films that do not have equally many frames.
+    """
+    return warping_errors([film], reference, side)[0]
+
+
+def warping_errors(
+    films: Sequence[str | os.PathLike], reference: str | os.PathLike, side: int | None = SIDE
+) -> list[float]:
+    """Return E_warp of several films, all with the flow of the reference, in one pass."""
+    errors = list(pair_errors(_together([reference, *films]), side))
+    return np.mean(errors, axis=0).tolist() if errors else [math.nan] * len(films)
+
+
+def flicker(
+    film: str | os.PathLike, steadied: str | os.PathLike, side: int | None = SIDE
+) -> tuple[float, float, float]:
+    """Return E_warp of a film, of a steadied copy, and of the film's L alone, without colours.
+
+    The last is the floor: what motion, its estimate and the film's grain leave, which steady
+    colours do not change.
+    """
+    frames = _together([film, steadied])
+    quadruples = ((first, first, second, without_colour(first)) for first, second in frames)
+    errors = list(pair_errors(quadruples, side))
+    before, after, floor = np.mean(errors, axis=0).tolist() if errors else [math.nan] * 3
+    return before, after, floor
+
+
+def without_colour(rgb: np.ndarray) -> np.ndarray:
+    """Return the grey image (H, W, 3) uint8 that has the L of an image."""
+    shades = np.repeat(np.arange(256, dtype=np.uint8)[:, None, None], 3, 2)
+    levels = np.searchsorted(_middles(lightness(shades)[:, 0]), lightness(rgb))
+    return np.repeat(levels.astype(np.uint8)[..., None], 3, 2)
+
+
+def _middles(values: np.ndarray) -> np.ndarray:
+    return (values[1:] + values[:-1]) / 2
+
+
+def pair_errors(
+    frames: Iterable[Sequence[np.ndarray]], side: int | None = SIDE
+) -> Iterator[np.ndarray]:
+    """Yield for each pair of neighbouring frames the errors (films,), float64.
+
+    `frames` are (reference, film, film, ...), each (H, W, 3) uint8 RGB; they may be of several
+    sizes, and are brought to that of the reference, with a shorter side of at most `side`. Pairs
+    across a cut, and pairs of which no pixel is seen twice, are passed over. E_warp of a film is
+    the mean over all that is yielded (Lai et al. 2018).
+    """
+    detector = ShotDetector()
+    last: tuple[np.ndarray, list[np.ndarray]] | None = None
+    for reference, *films in frames:
+        size = _size(reference, side)
+        grey = cv2.cvtColor(_resized(reference, size), cv2.COLOR_RGB2GRAY)
+        shown = [_resized(film, size).astype(np.float32) / 255 for film in films]
+        cut = detector(grey)
+        if last is not None and not cut:
+            yield from _errors(last, (grey, shown))
+        last = grey, shown
+
+
+def pair_error(
+    first: np.ndarray, second: np.ndarray, flow: np.ndarray, visible: np.ndarray
+) -> float:
+    """Return sum M |V_1 - warp(V_2)|^2 / sum M, of two frames (H, W, 3), RGB in [0, 1].
+
+    `flow` is the one from the first to the second frame, `visible` (H, W), bool, is M: where a
+    pixel of the first is seen in the second. |.|^2 is summed over R, G and B: 0 to 3.
+    """
+    squared = ((first - warp(second, flow)) ** 2).sum(-1)
+    return float(squared[visible].mean(dtype=np.float64))
+
+
+def _errors(
+    last: tuple[np.ndarray, list[np.ndarray]], new: tuple[np.ndarray, list[np.ndarray]]
+) -> Iterator[np.ndarray]:
+    """Yield the errors of a pair, if any pixel is seen twice."""
+    flow = optical_flow(last[0], new[0])
+    visible = ~occluded(flow, optical_flow(new[0], last[0]))
+    if visible.any():
+        yield np.array([pair_error(*pair, flow, visible) for pair in zip(last[1], new[1])])
+
+
+def _together(paths: Sequence[str | os.PathLike]) -> Iterator[tuple[np.ndarray, ...]]:
+    """Yield the frames of films that must be equally long."""
+    with ExitStack() as stack:
+        films = [stack.enter_context(open_video(path)) for path in paths]
+        for number, frames in enumerate(zip_longest(*films)):
+            if None in frames:
+                short = Path(paths[frames.index(None)])
+                raise VideoError(f"{short}: {number} frames, expected as many as the others have")
+            yield tuple(frame for frame, _ in frames)
+
+
+def _size(image: np.ndarray, side: int | None) -> tuple[int, int]:
+    """Return the width and height at which an image is compared."""
+    height, width = image.shape[:2]
+    scale = min(1.0, side / min(height, width)) if side else 1.0
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    if image.shape[1::-1] == size:
+        return image
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
