@@ -151,8 +151,10 @@ def _flag_value(flag: Flag, text: "str | None") -> Any:
 
 def main(arguments: "list[str] | None" = None) -> int:
     """Run the command; returns its exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        flags, words = parse(sys.argv[1:] if arguments is None else arguments)
+        flags, words = parse(arguments)
+        flags.arguments = arguments
     except FlagError as error:
         print(error, file=sys.stderr)
         return 1
@@ -162,7 +164,7 @@ def main(arguments: "list[str] | None" = None) -> int:
     if flags.help or len(words) != 1:
         print(usage(), end="")
         return 0
-    log.init_log()
+    log.init_log(None if os.environ.get("RANK", "0") == "0" else log.ERROR)
     if words[0] not in ACTIONS:
         return _unknown_action(words[0])
     try:
@@ -199,11 +201,16 @@ def _stages(flags: SimpleNamespace) -> list[str]:
     return flags.stage.split(",")
 
 
-def _use_device(flags: SimpleNamespace, gpu_from_solver: str = "") -> list[int]:
-    """Choose precision and device from the flags, else from the solver; returns the GPUs in use."""
+def _use_device(
+    flags: SimpleNamespace, gpu_from_solver: str = "", several: bool = False
+) -> list[int]:
+    """Choose precision and device from the flags, else from the solver; returns the GPUs named.
+
+    With `several`, more than one are left for the processes that will use them.
+    """
     import torch
 
-    from . import context
+    from . import context, parallel
 
     context.set_precision(flags.precision)
     if flags.cpu and flags.gpu:
@@ -213,12 +220,14 @@ def _use_device(flags: SimpleNamespace, gpu_from_solver: str = "") -> list[int]:
         context.set_mode_cpu()
         return []
     gpus = _gpu_numbers(wanted, torch.cuda.device_count())
+    if parallel.world_size() > 1:
+        gpus = [gpus[parallel.local_rank() % len(gpus)]]
     log.info("caffe.cpp:204", f"Using GPUs {', '.join(map(str, gpus))}")
     if not torch.cuda.is_available():
         asked = f"-gpu {flags.gpu}" if flags.gpu else "solver_mode: GPU"
         raise CaffeError(f"{asked} needs a CUDA device and torch finds none; -cpu uses the CPU")
-    if len(gpus) > 1:
-        raise CaffeError(f"-gpu {wanted} means {len(gpus)} GPUs, expected one")
+    if several and len(gpus) > 1:
+        return gpus
     context.set_device(gpus[0])
     context.set_mode_gpu()
     log.info("caffe.cpp:209", f"GPU {gpus[0]}: {torch.cuda.get_device_name(gpus[0])}")
@@ -262,6 +271,7 @@ def train(flags: SimpleNamespace) -> None:
         raise CaffeError("train needs a solver definition: -solver FILE")
     if flags.snapshot and flags.weights:
         raise CaffeError("-snapshot and -weights are both given, expected one of them at most")
+    from . import parallel
     from . import solver as solvers
     from .proto import caffe_pb2
 
@@ -269,11 +279,15 @@ def train(flags: SimpleNamespace) -> None:
     param.train_state.level = flags.level
     param.train_state.stage.extend(_stages(flags))
     on_gpu = param.HasField("solver_mode") and param.solver_mode == caffe_pb2.SolverParameter.GPU
-    gpus = _use_device(flags, str(param.device_id) if on_gpu else "")
+    gpus = _use_device(flags, str(param.device_id) if on_gpu else "", several=True)
+    if len(gpus) > 1:
+        return parallel.launch(len(gpus), flags.arguments)
     if gpus:
         param.device_id = gpus[0]
     else:
         log.info("caffe.cpp:197", "Use CPU.")
+    if parallel.world_size() > 1:
+        parallel.join()
     if flags.snapshot or flags.weights:
         del param.weights[:]
     if flags.snapshot:
@@ -286,8 +300,11 @@ def train(flags: SimpleNamespace) -> None:
         if flags.snapshot:
             log.info("caffe.cpp:235", f"Resuming from {flags.snapshot}")
             solver.restore(flags.snapshot)
+        if parallel.world_size() > 1:
+            solver.exchange = parallel.Exchange(solver)
         log.info("caffe.cpp:239", "Starting Optimization")
         solver.solve()
+    parallel.leave()
     log.info("caffe.cpp:250", "Optimization Done.")
 
 

@@ -138,6 +138,7 @@ class Solver(instance):
         self.iter = 0
         self.requested_action: Callable[[], Action] = lambda: Action.NONE
         self._callbacks: list = []
+        self.exchange: Any = None  # of a group of solvers, see `parallel`
         self._stopping = False
         self._states_before_test: list | None = None
         text = prototxt.text(definition)
@@ -295,17 +296,16 @@ class Solver(instance):
                 self._test_all()
                 if self._stopping:
                     return
-            self._iterate()
+            action = self._iterate()
             show(self.iter, self._smoothed_loss)
-            action = self.requested_action()
             if self._due(self.param.snapshot) or action is Action.SNAPSHOT:
                 self.snapshot()
             if action is Action.STOP:
                 self._stopping = True
                 return
 
-    def _iterate(self) -> None:
-        """One iteration: gradients of iter_size batches, then the update."""
+    def _iterate(self) -> Action:
+        """One iteration: gradients of iter_size batches, then the update; what is asked then."""
         self.net.clear_param_diffs()
         for on_start, _ in self._callbacks:
             on_start()
@@ -315,11 +315,16 @@ class Solver(instance):
         for _ in range(self.param.iter_size):
             loss += self.net.run_forward(record=True)
             self.net.run_backward()
-        self._losses.append(loss / self.param.iter_size)
+        loss, action = loss / self.param.iter_size, Action.NONE
+        if self.exchange:
+            loss, asked = self.exchange.agree(loss, self.requested_action().value)
+            action = Action(asked)
+        self._losses.append(loss)
         if displayed:
             self._display()
         self._gradients_ready()
         self.apply_update()
+        return action if self.exchange else self.requested_action()
 
     def _gradients_ready(self) -> None:
         """Between backward and update: the place where solvers side by side exchange gradients."""
@@ -350,6 +355,8 @@ class Solver(instance):
 
     def _test_all(self) -> None:
         """Test every test net; a snapshot on the way resumes before the first of them."""
+        if not context.root_solver():
+            return
         self._states_before_test = [net.stream_state() for net in self.test_nets]
         for index in range(len(self.test_nets)):
             self._test(index)
@@ -382,7 +389,8 @@ class Solver(instance):
 
     def snapshot(self) -> None:
         """Write the model and the state of the training under snapshot_prefix."""
-        snapshot.write(self)
+        if context.root_solver():
+            snapshot.write(self)
 
     def restore(self, path: str) -> None:
         """Go on from the state that a snapshot stored."""

@@ -278,11 +278,14 @@ def test_a_solver_without_mode_trains_on_the_cpu(tiny, no_gpu, capsys):
 
 
 @pytest.mark.parametrize(("value", "count"), [("0,1", 2), ("all", 3)])
-def test_several_gpus_are_refused(value, count, tiny, monkeypatch, capsys):
+def test_several_gpus_get_a_process_each(value, count, tiny, monkeypatch, capsys):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
-    message = refusal(capsys, "train", "-solver", "solver.prototxt", "-gpu", value)
-    assert message == f"-gpu {value} means {count} GPUs, expected one"
+    launched = []
+    monkeypatch.setattr("caffe.parallel.launch", lambda *given: launched.append(given))
+    arguments = ["train", "-solver", "solver.prototxt", "-gpu", value]
+    assert run(capsys, *arguments)[0] == 0
+    assert launched == [(count, arguments)]
 
 
 @pytest.mark.gpu
