@@ -252,6 +252,22 @@ def coloured_frames(
     """
     finished = (finish or Finish()).for_film()
 
+    def draw(item: tuple[Seen, Array]) -> tuple[np.ndarray, int]:
+        seen, ab = item
+        return finished(seen.L, ab, seen.small.shape), seen.rest
+
+    coloured = predicted(frames, colorizer, batch, strength)
+    yield from map(draw, coloured) if finished.in_order else in_order(draw, coloured)
+
+
+def predicted(
+    frames: Iterable[tuple[np.ndarray, int]],
+    colorizer: Colorizer,
+    batch: int,
+    strength: float = 0.0,
+) -> Iterator[tuple[Seen, Array]]:
+    """Yield the frames (RGB, pts) of a film as L and pts, each with the network's ab (2, h, w)."""
+
     def load(frame: tuple[np.ndarray, int]) -> Seen:
         L = lightness(frame[0])
         return Seen(L, colorizer.shrink(L), frame[1])
@@ -259,28 +275,18 @@ def coloured_frames(
     def keep(_: object, seen: Seen, ab: Array) -> tuple[Seen, Array]:
         return seen, ab
 
-    def draw(_: object, seen: Seen, ab: Array) -> tuple[np.ndarray, int]:
-        return finished(seen.L, ab, seen.small.shape), seen.rest
-
-    if not strength and not finished.in_order:
-        yield from (done.result() for _, done in flow(frames, load, draw, colorizer, batch))
-        return
-    predicted = (done.result() for _, done in flow(frames, load, keep, colorizer, batch))
-    steadied = _steadied(predicted, strength) if strength else predicted
-    if finished.in_order:
-        yield from (draw(None, seen, ab) for seen, ab in steadied)
-    else:
-        yield from in_order(lambda item: draw(None, *item), steadied)
+    coloured = (done.result() for _, done in flow(frames, load, keep, colorizer, batch))
+    yield from _steadied(coloured, strength) if strength else coloured
 
 
 def _steadied(
-    predicted: Iterable[tuple[Seen, Array]], strength: float
+    coloured: Iterable[tuple[Seen, Array]], strength: float
 ) -> Iterator[tuple[Seen, Array]]:
     """Yield the frames with their colours averaged over time."""
     waiting: deque[Seen] = deque()
 
     def noted() -> Iterator[tuple[np.ndarray, np.ndarray, None]]:
-        for seen, ab in predicted:
+        for seen, ab in coloured:
             waiting.append(seen)
             yield seen.L, ab if isinstance(ab, np.ndarray) else ab.cpu().numpy(), None
 

@@ -18,9 +18,9 @@ from colorization.batch import find_inputs
 from colorization.comparison import (
     GREY,
     Mismatch,
-    is_film,
     ResultSet,
     Stream,
+    is_film,
     without_colour,
 )
 from colorization.failure_forms import bounded

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from colorization.array_namespace import Array
-from colorization.inference import paint_bands
+from colorization.inference import paint, paint_bands
 from colorization.joint_bilateral import joint_bilateral_upsample
 from colorization.refinement import SEGMENTATIONS, Refiner
 from colorization.refinement.guided_filter import guided_filter
@@ -68,9 +68,11 @@ class Finish:
         if self._refine is None:
             return paint_bands(L, dtype, lambda rows: enlarged(rows=rows))
         plane = enlarged()
-        plane = plane if isinstance(plane, np.ndarray) else plane.cpu().numpy()
-        refined = self._refine(L, plane)
-        return paint_bands(L, dtype, lambda rows: refined[:, rows])
+        return self.paint(L, plane if isinstance(plane, np.ndarray) else plane.cpu().numpy(), dtype)
+
+    def paint(self, L: np.ndarray, ab: np.ndarray, dtype: DTypeLike = np.uint8) -> np.ndarray:
+        """Return RGB (H, W, 3) of L and ab (2, H, W) that has its size already."""
+        return paint(L, ab if self._refine is None else self._refine(L, ab), dtype)
 
     def for_film(self) -> Finish:
         """Return one for the frames of a film, in which a region keeps its colour."""
@@ -92,9 +94,7 @@ class _FilmFinish(Finish):
     def _refiner(self, name: str) -> Refiner:
         return Refiner(name, film=True, leftover="nearest")
 
-    def __call__(
-        self, L: np.ndarray, ab: Array, seen: tuple[int, int], dtype: DTypeLike = np.uint8
-    ) -> np.ndarray:
+    def paint(self, L: np.ndarray, ab: np.ndarray, dtype: DTypeLike = np.uint8) -> np.ndarray:
         if self._detector(np.rint(L * 2.55).clip(0, 255).astype(np.uint8)):
             cast(Refiner, self._refine).reset()
-        return super().__call__(L, ab, seen, dtype)
+        return super().paint(L, ab, dtype)

@@ -15,6 +15,7 @@ import numpy as np
 from colorization.dataset import prior, resized, write_lmdb
 from colorization.images import SUFFIXES, Picture, eight_bits, read_image, write_image
 from colorization.network import network_path
+from colorization.propagation import SHORT_SIDE
 from colorization.rebalancing import save_prior
 from colorization.training import (
     TrainingError,
@@ -55,26 +56,36 @@ def frame_number(path: Path) -> int:
 
 
 def read_keyframes(paths: Iterable[Path]) -> dict[int, np.ndarray]:
-    """Return frame number -> RGB image (256, 256, 3), uint8, by ascending number."""
+    """Return frame number -> RGB image (H, W, 3), uint8, by ascending number.
+
+    An image whose shorter side is above SHORT_SIDE is made smaller: colours move at that size.
+    """
     keyframes: dict[int, np.ndarray] = {}
     for path in paths:
         number = frame_number(path)
         if number in keyframes:
             raise KeyframeError(f"{path}: frame {number} is given twice")
         image = read_image(path)
-        keyframes[number] = resized(eight_bits(image.rgb))
+        keyframes[number] = _bounded(eight_bits(image.rgb))
     return dict(sorted(keyframes.items()))
+
+
+def _bounded(rgb: np.ndarray) -> np.ndarray:
+    H, W, _ = rgb.shape
+    scale = min(1.0, SHORT_SIDE / min(H, W))
+    return rgb if scale == 1 else resized(rgb, round(W * scale), round(H * scale))
 
 
 def train(
     keyframes: dict[int, np.ndarray], work: Path, recipe: Recipe, gpu: int | None = None
 ) -> Path:
-    """Train `recipe.network` with `caffe train` and return the .caffemodel.
+    """Train `recipe.network` with `caffe train` on images of any size; return the .caffemodel.
 
     Everything is kept in the folder `work`: data set, prior, prototxts, log and snapshots. Training
     that was interrupted goes on from its last snapshot; where it is done for the same keyframes and
     recipe, it is not done again.
     """
+    keyframes = {number: resized(image) for number, image in keyframes.items()}
     work.mkdir(parents=True, exist_ok=True)
     model = work / f"model_iter_{recipe.iterations}.caffemodel"
     identity = _identity(keyframes, recipe)

@@ -34,7 +34,8 @@ def optical_flow(first: np.ndarray, second: np.ndarray, preset: str = "medium") 
     bottom, right = max(0, LEAST_SIDE - height), max(0, LEAST_SIDE - width)
     first, second = (_padded(image, bottom, right) for image in (first, second))
     dis = cv2.DISOpticalFlow.create(PRESETS[preset])  # one for each call: threads may share nothing
-    return dis.calc(first, second, None)[:height, :width]
+    flow = dis.calc(first, second, None)  # type: ignore[call-overload]  # OpenCV's stubs forbid None
+    return flow[:height, :width]
 
 
 def warp(image: np.ndarray, flow: np.ndarray) -> np.ndarray:

@@ -38,7 +38,7 @@ def flow(
         finishing: deque[tuple[Any, Future]] = deque()
         for group in _groups(_ahead(pool, load, items, batch), batch):
             finishing.extend(_predict(pool, finish, colorizer, group))
-            while len(finishing) > 2 * WORKERS:
+            while finishing and (finishing[0][1].done() or len(finishing) > 2 * WORKERS):
                 yield finishing.popleft()
         yield from finishing
 

@@ -7,7 +7,10 @@ import argparse
 import os
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
+
+from colorization.finishing_options import add_finishing_options
 
 EPILOG = """\
 inputs    files; folders, whose inner folders appear in the output as well; patterns in quotes
@@ -79,27 +82,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--temperature", type=float, metavar="T", help="of annealed_mean (0.38)")
     add("--seed", type=int, default=0, help="of sample (0)")
     add(
-        "--ensemble",
-        action="append",
-        default=[],
-        metavar="NETWORK[=WEIGHTS]",
-        help="another network that colours too; repeatable",
-    )
-    add("--mean", default="RGB", metavar="HOW", help="of an ensemble: RGB, Lab or maximum (RGB)")
-    add("--upsample", default="spline", metavar="HOW", help="spline or joint_bilateral (spline)")
-    add(
-        "--refine",
-        metavar="HOW",
-        help="guided: colours follow L; growing or felzenszwalb: one colour for each region",
-    )
-    add(
-        "--temporal",
-        type=_strength,
-        default=0.85,
-        metavar="S",
-        help="steadies the colours of films, from 0, not at all, to below 1 (0.85)",
-    )
-    add(
         "--format",
         action="append",
         default=[],
@@ -109,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--crf", type=int, default=16, help="quality of films, smaller is better (16)")
     add("--overwrite", action="store_true", help="colour again what is finished")
     add("--skip-coloured", action="store_true", help="copy images that have colours already")
+    add_finishing_options(parser)
     return parser
 
 
@@ -116,15 +99,6 @@ def _positive(text: str) -> int:
     if not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f'expected a number above 0, got "{text}"')
     return int(text)
-
-
-def _strength(text: str) -> float:
-    try:
-        if 0 <= float(text) < 1:
-            return float(text)
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f'expected a number from 0 to below 1, got "{text}"')
 
 
 def _size(text: str) -> tuple[int, int] | None:
@@ -141,7 +115,7 @@ def _size(text: str) -> tuple[int, int] | None:
 
 def _run(options: argparse.Namespace) -> int:
     from colorization.batch import InputError, find_inputs, plan
-    from colorization.finishing import Finish
+    from colorization.finishing_options import finish_of
     from colorization.network import NetworkError, network_path, network_weights
 
     warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters comes as an error
@@ -151,8 +125,8 @@ def _run(options: argparse.Namespace) -> int:
         found = find_inputs(options.inputs, options.list, without=options.output)
         jobs = plan(found, options.output, *_formats(options.format))
         todo = [job for job in jobs if options.overwrite or not job.target.exists()]
-        finish = Finish(options.upsample, options.refine)
-        colorizer = _ensemble(options, deploy, weights) if todo else None
+        finish = finish_of(options)
+        colorizer = _colorizer(options, deploy, weights) if todo else None
     except (InputError, NetworkError, ValueError) as error:
         print(f"process_images: {error}", file=sys.stderr)
         return 2
@@ -195,20 +169,8 @@ def _formats(names: list[str]) -> tuple[str | None, str | None]:
     return image, film
 
 
-def _ensemble(options: argparse.Namespace, deploy: Path, weights: Path):
-    """Return what colours: one network, or several."""
-    from colorization.ensembles import Ensemble
-    from colorization.network import network_path, network_weights
-
-    members = [_colorizer(options, deploy, weights)]
-    for text in options.ensemble:
-        name, _, file = text.partition("=")
-        path = network_path(name)
-        members.append(_colorizer(options, path, Path(file) if file else network_weights(path)))
-    return members[0] if len(members) == 1 else Ensemble(members, options.mean)
-
-
 def _colorizer(options: argparse.Namespace, deploy: Path, weights: Path):
+    from colorization.finishing_options import ensemble_of
     from colorization.inference import Colorizer
 
     choice = {}
@@ -216,9 +178,8 @@ def _colorizer(options: argparse.Namespace, deploy: Path, weights: Path):
         if options.decode != "annealed_mean":
             raise ValueError("--temperature is for --decode annealed_mean")
         choice["temperature"] = options.temperature
-    return Colorizer(
-        deploy,
-        weights,
+    make = partial(
+        Colorizer,
         gpu=options.gpu,
         precision=options.precision,
         size=options.size,
@@ -226,6 +187,7 @@ def _colorizer(options: argparse.Namespace, deploy: Path, weights: Path):
         seed=options.seed,
         **choice,
     )
+    return ensemble_of(options, make(deploy, weights), make)
 
 
 def _colour(jobs: list, colorizer, finish, options: argparse.Namespace) -> tuple[int, int, int]:

@@ -39,9 +39,15 @@ def test_read_keyframes_sorts_and_resizes(tmp_path):
     (tmp_path / "notes.txt").write_text("not an image")
     found = keyframes.read_keyframes(keyframes.keyframe_files([tmp_path]))
     assert list(found) == [3, 20]
-    assert all(x.shape == (256, 256, 3) and x.dtype == np.uint8 for x in found.values())
+    assert found[3].shape == (40, 88, 3) and found[3].dtype == np.uint8
     assert abs(found[20].mean() - picture(1).mean()) < 2
     assert abs(found[3].mean() - picture(2, 40, 88).mean()) < 2
+
+
+def test_large_keyframes_are_made_smaller(tmp_path):
+    write_image(tmp_path / "f_1.png", Picture(picture(2, 720, 1088)))
+    (image,) = keyframes.read_keyframes([tmp_path / "f_1.png"]).values()
+    assert image.shape == (360, 544, 3)
 
 
 def test_a_frame_given_twice(tmp_path):

@@ -46,6 +46,26 @@ def test_export_then_colour(clip, tmp_path):
     assert len(frames) == 6 and frames[0].shape == (96, 160, 3)
     assert np.ptp(frames[3].astype(int), axis=2).max() > 8
     assert (tmp_path / "clip.work" / "model_iter_4.caffemodel").is_file()
+    assert (tmp_path / "clip.work" / "sources.csv").is_file()
+
+
+def test_colours_along_the_motion_need_no_training(clip, tmp_path):
+    keys = tmp_path / "keys"
+    assert run(clip, "--export", "0", "--keyframes", keys).returncode == 0
+    colours = np.full((96, 160, 3), (200, 90, 40), np.uint8)
+    write_image(keys / "frame_000000.png", Picture(colours))
+    result = run(clip, "--keyframes", keys, "--colours", "motion", "--refine", "guided")
+    assert result.returncode == 0, result.stderr
+    assert "from the keyframe before, 0% from the keyframe after, 0% from the network" in (
+        result.stdout
+    )
+    rows = (tmp_path / "clip.work" / "sources.csv").read_text().splitlines()
+    assert rows[0].startswith("frame,shot,keyframe,before,after,network,uncertain")
+    assert len(rows) == 7 and rows[1].startswith("0,0,1,1.0")
+    assert not list((tmp_path / "clip.work").glob("*.caffemodel"))
+    with open_video(tmp_path / "clip_coloured.mp4") as film:
+        frames = [frame for frame, _ in film]
+    assert all(np.ptp(frame.astype(int), axis=2).mean() > 40 for frame in frames)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,76 @@
+"""Options that the commands share: what happens to a network's colours."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from colorization.finishing import Finish
+    from colorization.inference import Colorizer
+
+
+def add_finishing_options(parser: argparse.ArgumentParser) -> None:
+    """Add --ensemble, --mean, --upsample, --refine and --temporal."""
+    group = parser.add_argument_group("better than the raw network")
+    add = group.add_argument
+    add(
+        "--ensemble",
+        action="append",
+        default=[],
+        metavar="NETWORK[=WEIGHTS]",
+        help="another network that colours too; repeatable",
+    )
+    add("--mean", default="RGB", metavar="HOW", help="of an ensemble: RGB, Lab or maximum (RGB)")
+    add("--upsample", default="spline", metavar="HOW", help="spline or joint_bilateral (spline)")
+    add(
+        "--refine",
+        metavar="HOW",
+        help="guided: colours follow L; growing or felzenszwalb: one colour for each region",
+    )
+    add(
+        "--temporal",
+        type=_strength,
+        default=0.85,
+        metavar="S",
+        help="steadies the colours of films, from 0, not at all, to below 1 (0.85)",
+    )
+
+
+def _strength(text: str) -> float:
+    try:
+        if 0 <= float(text) < 1:
+            return float(text)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f'expected a number from 0 to below 1, got "{text}"')
+
+
+def finish_of(options: argparse.Namespace) -> Finish:
+    """Return what the options say; ValueError for a word that they do not know."""
+    from colorization.finishing import Finish
+
+    return Finish(options.upsample, options.refine)
+
+
+def ensemble_of(
+    options: argparse.Namespace, first: Colorizer, make: Callable[[Path, Path], Colorizer]
+) -> Colorizer:
+    """Return `first`, or an ensemble of it and those that `make` makes of deploy net and weights.
+
+    NetworkError and ValueError where a network cannot be had or does not go with the others.
+    """
+    from colorization.ensembles import Ensemble
+
+    others = [make(*_named(text)) for text in options.ensemble]
+    return Ensemble([first, *others], options.mean) if others else first
+
+
+def _named(text: str) -> Sequence[Path]:
+    from colorization.network import network_path, network_weights
+
+    name, _, file = text.partition("=")
+    deploy = network_path(name)
+    return deploy, Path(file) if file else network_weights(deploy)
