@@ -19,6 +19,7 @@ from types import TracebackType
 
 import av
 import numpy as np
+from av.video.reformatter import Interpolation
 
 from colorization.files import replacing
 
@@ -40,6 +41,8 @@ HD_HEIGHT = 720  # from here on players take the colours for BT.709, where the f
 _DURATION_IN_HEADER = {"mov", "mp4", "matroska", "webm", "avi"}
 _CONTAINER_TAGS = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration"}
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
+# Without these, libswscale's default rounds each channel down by about one level of 255.
+_EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 _BT709, _LIMITED_RANGE = 1, 1  # AVCOL_*_BT709, AVCOL_RANGE_MPEG
 
 
@@ -217,7 +220,10 @@ class VideoWriter:
         self._last = pts
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
         picture = picture.reformat(
-            format=self._stream.pix_fmt, dst_colorspace="ITU709", dst_color_range="MPEG"
+            format=self._stream.pix_fmt,
+            dst_colorspace="ITU709",
+            dst_color_range="MPEG",
+            interpolation=_EXACT,
         )
         picture.pts, picture.time_base = pts, self._time_base
         self._mux_companions(float(pts * self._time_base))
@@ -318,9 +324,9 @@ def _open_input(path: Path) -> tuple[av.container.InputContainer, av.VideoStream
 
 def _rgb(frame: av.VideoFrame) -> np.ndarray:
     unknown = frame.colorspace == _UNSPECIFIED and frame.height >= HD_HEIGHT
-    if unknown:
-        frame = frame.reformat(format="rgb24", src_colorspace="ITU709")
-    return frame.to_ndarray(format="rgb24")
+    standard = "ITU709" if unknown else None
+    frame = frame.reformat(format="rgb24", src_colorspace=standard, interpolation=_EXACT)
+    return frame.to_ndarray()
 
 
 def _close_after_error(output: av.container.OutputContainer) -> None:
