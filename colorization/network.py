@@ -11,7 +11,7 @@ import numpy as np
 from colorization.array_namespace import Array
 from colorization.resources import resource
 
-DEFAULT_NETWORK = "plain_quarter"  # the one whose weights come along
+DEFAULT_NETWORK = "residual_quarter"  # its weights come along
 _ITERATION = re.compile(r"_iter_(\d+)\.caffemodel(\.h5)?$")
 
 

@@ -190,6 +190,7 @@ VARIANTS = {
     "residual": Variant(residual, 4, 12),
     "residual_no_rebalance": Variant(residual, 4, 12, rebalanced=False),
     "plain_quarter": Variant(plain, 8, 1, width=0.25, schedule=QUICK),
+    "residual_quarter": Variant(residual, 8, 1, width=0.25, schedule=QUICK),
 }
 
 

@@ -56,9 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--network",
-        default="plain_quarter",
+        default="residual_quarter",
         metavar="NAME",
-        help="name, folder or .prototxt (plain_quarter, trained on the open cartoon)",
+        help="name, folder or .prototxt (residual_quarter, trained on the open cartoon)",
     )
     add("--weights", type=Path, metavar="FILE", help=".caffemodel (that beside the network)")
     device = parser.add_mutually_exclusive_group()

@@ -30,6 +30,7 @@ VARIANTS = {
     "residual": ("residual", "bins", True, 4, 12),
     "residual_no_rebalance": ("residual", "bins", False, 4, 12),
     "plain_quarter": ("plain", "bins", True, 8, 1),
+    "residual_quarter": ("residual", "bins", True, 8, 1),
 }
 PARAMETERS = {
     "plain": 32_230_393,
@@ -39,6 +40,7 @@ PARAMETERS = {
     "residual": 16_610_873,
     "residual_no_rebalance": 16_610_873,
     "plain_quarter": 2_031_337,
+    "residual_quarter": 1_070_201,
 }
 
 # Tables 6.1 and 6.2: layer, resolution, outputs, stride, dilation, weights in thousands. Outputs of
@@ -192,7 +194,7 @@ class TestArchitecture:
         weights = sum(math.prod(net.params[row[0]][0].shape) for row in table)
         assert abs(weights / 1e6 - total) < 0.01
 
-    @pytest.mark.parametrize("name", ["plain", "plain_l2_ab", "residual", "plain_quarter"])
+    @pytest.mark.parametrize("name", PARAMETERS)
     def test_number_of_learned_parameters(self, name):
         types = {layer.name: layer.type for layer in net_text(name, "deploy").layer}
         learned = [
@@ -203,14 +205,15 @@ class TestArchitecture:
         ]
         assert sum(learned) == PARAMETERS[name]
 
-    def test_quarter_has_a_quarter_of_the_channels(self):
-        plain, quarter = (
-            layers_of(net_text(name, "deploy"), "Convolution", "Deconvolution")
-            for name in ("plain", "plain_quarter")
+    @pytest.mark.parametrize("name", ["plain", "residual"])
+    def test_quarter_has_a_quarter_of_the_channels(self, name):
+        whole, quarter = (
+            layers_of(net_text(n, "deploy"), "Convolution", "Deconvolution")
+            for n in (name, f"{name}_quarter")
         )
-        assert list(quarter) == list(plain)
-        for layer in plain:
-            outputs = plain[layer].convolution_param.num_output
+        assert list(quarter) == list(whole)
+        for layer in whole:
+            outputs = whole[layer].convolution_param.num_output
             kept = layer in ("pred_313", "ab")
             wanted = outputs if kept else outputs / 4
             assert quarter[layer].convolution_param.num_output == wanted, layer
@@ -504,7 +507,7 @@ class TestSolvers:
         assert solver.solver_mode == caffe_pb2.SolverParameter.GPU
         assert solver.HasField("random_seed")
 
-    @pytest.mark.parametrize("name", [name for name in VARIANTS if name != "plain_quarter"])
+    @pytest.mark.parametrize("name", [name for name in VARIANTS if not name.endswith("_quarter")])
     def test_thirty_epochs_of_the_thesis(self, name):
         solver = solver_text(name)
         assert VARIANTS[name][3] * solver.iter_size == 48

@@ -11,16 +11,25 @@ from colorization.metrics import psnr
 from colorization.network import DEFAULT_NETWORK, network_path, network_weights
 
 
-def test_they_are_small_and_those_of_the_default_network():
-    weights = network_weights(network_path(DEFAULT_NETWORK))
-    assert weights.name == "plain_quarter.caffemodel"
+SHIPPED = ("plain_quarter", "residual_quarter")
+
+
+def test_the_default_network_has_weights():
+    assert DEFAULT_NETWORK in SHIPPED
+
+
+@pytest.mark.parametrize("network", SHIPPED)
+def test_they_are_small(network):
+    weights = network_weights(network_path(network))
+    assert weights.name == f"{network}.caffemodel"
     assert weights.stat().st_size < 10e6
 
 
+@pytest.mark.parametrize("network", SHIPPED)
 @pytest.mark.parametrize("number", [70, 160])
-def test_a_frame_of_the_held_out_episode_is_nearer_to_its_colours_than_grey(number):
+def test_a_frame_of_the_held_out_episode_is_nearer_to_its_colours_than_grey(network, number):
     episode = Episode(1, seconds=10, width=352, height=264)
     frame = next(islice(episode.frames(), number, None)).picture
     grey = without_colour(lightness(frame))
-    coloured = Colorizer(size=(256, 256))(grey)
+    coloured = Colorizer(network, size=(256, 256))(grey)
     assert psnr(coloured, frame) > psnr(grey, frame) + 3
