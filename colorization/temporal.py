@@ -112,16 +112,12 @@ class _View:
 
 def _accumulated(frames: Iterable[Frame], strength: float) -> Iterator[_Step]:
     """Yield the frames with the sums over their past."""
-    detector = ShotDetector()
-    last: _View | None = None
+    detector, before = ShotDetector(), None
     for L, ab, confidence in frames:
         view, own = _View(L), _weighted(ab, confidence)
         cut = detector(view.grey)
-        if last is None or cut:
-            step = _first(own)
-        else:
-            step = _linked(own, step.past, last, view, strength)
-        last = view
+        step = _first(own) if before is None or cut else _linked(own, *before, view, strength)
+        before = step.past, view
         yield step
 
 
@@ -137,9 +133,7 @@ def _first(own: np.ndarray) -> _Step:
     return _Step(own, own, np.zeros((h, w, 2), np.float32), np.zeros((h, w), np.float32))
 
 
-def _linked(
-    own: np.ndarray, past: np.ndarray, last: _View, view: _View, strength: float
-) -> _Step:
+def _linked(own: np.ndarray, past: np.ndarray, last: _View, view: _View, strength: float) -> _Step:
     """Join a frame to the one before it."""
     size = own.shape[:2]
     forth = optical_flow(last.grey, view.grey, "fast")

@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+"""Take the flicker out of the colours of a film."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+EPILOG = """\
+The film may have been coloured by any program. Each frame keeps its lightness; its colours become
+an average with those of the frames around it, followed along the motion, within each shot.
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = _parser().parse_args(argv)
+    from colorization.video import VideoError
+
+    try:
+        return _stabilize(options)
+    except (OSError, VideoError) as error:
+        print(f"stabilize_film: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="stabilize_film",
+        description="Take the flicker out of the colours of a film.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("film", type=Path, metavar="COLOURED", help="the coloured film")
+    add("--output", type=Path, metavar="OUT", help="the steady film (COLOURED_steady)")
+    add("--strength", type=_strength, default=0.85, metavar="S", help="0 none, below 1 (0.85)")
+    add("--ahead", type=_count, default=6, metavar="N", help="frames looked ahead (6)")
+    add("--crf", type=int, default=16, help="quality of the film, smaller is better (16)")
+    add("--report", action="store_true", help="measure the flicker before and after")
+    return parser
+
+
+def _strength(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f'expected a number from 0 to below 1, got "{text}"')
+    return value
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f'expected a number, 0 or more, got "{text}"')
+    return int(text)
+
+
+def _stabilize(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from colorization.temporal import steady_frames
+    from colorization.video import VideoError, VideoWriter, open_video
+
+    output = options.output or _beside(options.film)
+    if output.resolve() == options.film.resolve():
+        raise VideoError(f"{output}: is the input and would be replaced; choose another --output")
+    with open_video(options.film) as film, VideoWriter(output, film, crf=options.crf) as writer:
+        frames = tqdm(film, "steadying", len(film) or None, unit="frame", disable=None)
+        for frame, pts in steady_frames(frames, options.strength, options.ahead):
+            writer.write(frame, pts)
+    if writer.left_out:
+        print(f"{output}: without {', '.join(writer.left_out)}", file=sys.stderr)
+    print(f"{output}: steadied")
+    if options.report:
+        _report(options.film, output)
+    return 0
+
+
+def _beside(film: Path) -> Path:
+    """Return the default output: in the film's own container where that can be written."""
+    from colorization.video import CONTAINERS
+
+    suffix = film.suffix if film.suffix.lower() in CONTAINERS else ".mkv"
+    return film.with_name(f"{film.stem}_steady{suffix}")
+
+
+def _report(film: Path, output: Path) -> None:
+    """Print E_warp of both films, and of their lightness alone, below which colours cannot go."""
+    from colorization.warping_error import flicker
+
+    before, after, floor = flicker(film, output)
+    print(f"E_warp before {before:.3e}, after {after:.3e}, of the lightness alone {floor:.3e}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
