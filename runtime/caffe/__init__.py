@@ -9,13 +9,24 @@ from .log import init_log, log
 
 __version__ = "1.0.0"
 
-_SUBMODULES = ("classifier", "coord_map", "detector", "draw", "io", "net_spec", "proto", "pycaffe")
+_SUBMODULES = (
+    "_caffe",
+    "classifier",
+    "coord_map",
+    "detector",
+    "draw",
+    "io",
+    "net_spec",
+    "proto",
+    "pycaffe",
+)
 _HOMES = {
     "classifier": ("Classifier",),
     "context": (
         "set_device",
         "set_mode_cpu",
         "set_mode_gpu",
+        "set_multiprocess",
         "set_precision",
         "set_random_seed",
         "set_solver_count",
@@ -25,6 +36,7 @@ _HOMES = {
     ),
     "detector": ("Detector",),
     "errors": ("CaffeError",),
+    "nccl": ("NCCL",),
     "net": ("Net", "layer_type_list"),
     "net_spec": ("NetSpec", "layers", "params", "to_proto"),
     "proto.caffe_pb2": ("TEST", "TRAIN"),

@@ -8,6 +8,8 @@ import torch
 from .errors import CaffeError
 
 CPU = torch.device("cpu")
+MAX_COUNT = 2**31 - 1  # elements: Caffe counts them in an int
+MAX_AXES = 32
 
 
 class SyncedMemory:
@@ -85,7 +87,7 @@ class Blob:
     """N-dimensional array with a gradient: pycaffe's Blob, and the runtime's tensor holder."""
 
     def __init__(self, shape: tuple = ()):
-        self._shape = tuple(int(d) for d in shape)
+        self._shape = checked_shape(shape)
         self._data = SyncedMemory()
         self._diff = SyncedMemory()
 
@@ -123,9 +125,7 @@ class Blob:
         """Change the axes; elements are kept as far as they fit."""
         if kwargs:
             raise RuntimeError("Blob.reshape takes no kwargs")  # as pycaffe does
-        if any(d < 0 for d in shape):
-            raise CaffeError(f"cannot reshape a blob to {shape}: axes must not be negative")
-        self._shape = tuple(int(d) for d in shape)
+        self._shape = checked_shape(shape)
 
     def data_tensor(self, device: torch.device = CPU) -> torch.Tensor:
         """The values as a tensor on `device`."""
@@ -187,6 +187,25 @@ class BlobVec(list):
     def add_blob(self, *shape: int) -> None:
         """Append a blob of zeros, as a Python layer's setup does."""
         self.append(Blob(shape))
+
+
+def checked_shape(shape: tuple) -> tuple:
+    """The shape as ints, if a blob can have it; checked before any memory is asked for."""
+    shape = tuple(int(d) for d in shape)
+    complaint = ""
+    if any(d < 0 for d in shape):
+        complaint = "axes must not be negative"
+    elif len(shape) > MAX_AXES:
+        complaint = f"expected at most {MAX_AXES} axes"
+    elif max(math.prod(shape), *shape, 0) > MAX_COUNT:
+        complaint = f"blob size exceeds INT_MAX, expected at most {MAX_COUNT} elements"
+    if complaint:
+        raise CaffeError(f"cannot reshape a blob to {_short_shape(shape)}: {complaint}")
+    return shape
+
+
+def _short_shape(shape: tuple) -> str:
+    return str(shape) if len(shape) <= MAX_AXES else f"{len(shape)} axes"
 
 
 def shape_string(shape: tuple) -> str:

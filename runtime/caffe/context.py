@@ -16,6 +16,7 @@ _state: dict[str, Any] = {
     "precision": "fp32",
     "count": 1,
     "rank": 0,
+    "multiprocess": False,
 }
 
 PRECISIONS = ("fp32", "tf32", "bf16")
@@ -95,6 +96,11 @@ def set_solver_rank(rank: int) -> None:
 def solver_rank() -> int:
     """Which of the solvers this process is."""
     return _state["rank"]
+
+
+def set_multiprocess(multiprocess: bool) -> None:
+    """Say that each solver is a process of its own, which is so here in any case."""
+    _state["multiprocess"] = bool(multiprocess)
 
 
 def root_solver() -> bool:

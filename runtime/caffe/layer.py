@@ -6,6 +6,8 @@ from `forward` by automatic differentiation of this one layer; override `differe
 Caffe's gradient is not that of its forward.
 """
 
+import re
+
 import torch
 
 from . import context, streams
@@ -36,6 +38,7 @@ class Layer:
     is_loss = False  # top 0 has loss weight 1 unless told otherwise, and may be left out
     differentiable = True  # False: no bottom ever gets a gradient
     no_gradient_bottoms: tuple = ()  # indices that force_backward does not reach (labels)
+    differs = ""  # from Caffe, for docs/layers.md
 
     def __init__(self, param, phase: int):
         self.param = param
@@ -105,6 +108,10 @@ class Layer:
         """Give the tops the shapes that follow from the bottoms'."""
         self._shapes = shapes = [b.shape for b in bottom]
         for blob, shape in zip(top, self.reshape(shapes)):
+            if tuple(shape) != blob.shape and any(blob is b for b in bottom):
+                raise CaffeError(
+                    f"cannot run in place: the bottom is {blob.shape}, the top {shape}"
+                )
             blob.reshape(*shape)
 
     def run(self, bottom: list, top: list, device: torch.device, record: bool) -> None:
@@ -122,7 +129,7 @@ class Layer:
                 x.requires_grad_(x.is_floating_point())
             for w, needed in zip(weights, self.param_needs_grad):
                 w.requires_grad_(needed)
-        with torch.set_grad_enabled(record), context.autocast():
+        with torch.set_grad_enabled(record), context.autocast(), _Explaining(inputs):
             outputs = self.forward(tuple(inputs), tuple(weights))
         self.calls += 1
         self._tape = (inputs, weights, outputs) if record else None
@@ -145,18 +152,41 @@ class Layer:
         ]
         if not wanted or not pairs:
             return
-        gradients = torch.autograd.grad(
-            [y for y, _ in pairs],
-            [x for x, _ in wanted],
-            [d for _, d in pairs],
-            retain_graph=keep,
-            allow_unused=True,
-        )
+        with _Explaining(inputs):
+            gradients = torch.autograd.grad(
+                [y for y, _ in pairs],
+                [x for x, _ in wanted],
+                [d for _, d in pairs],
+                retain_graph=keep,
+                allow_unused=True,
+            )
         for (_, write), gradient in zip(wanted, gradients):
             if gradient is not None:
                 write(gradient)
         if not keep:
             self._tape = None
+
+
+class _Explaining:
+    """Context in which two errors of torch's are told as what they are."""
+
+    def __init__(self, inputs: list):
+        self.inputs = inputs
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        if not isinstance(error, (IndexError, RuntimeError, ZeroDivisionError)):
+            return
+        if "can't allocate memory" in str(error):
+            wanted = "".join(re.findall(r"\d+ bytes", str(error))[:1])
+            raise CaffeError(f"needs {wanted} of memory, more than there is") from error
+        for i, x in enumerate(self.inputs):
+            if not x.numel():
+                raise CaffeError(
+                    f"cannot compute with bottom {i}: it is empty, {tuple(x.shape)}"
+                ) from error
 
 
 def layer_type_list() -> list:

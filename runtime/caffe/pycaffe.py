@@ -6,7 +6,21 @@ from itertools import zip_longest
 
 import numpy as np
 
+import caffe
+
 from .errors import CaffeError
+
+_CLASSES = (
+    "AdaDeltaSolver",
+    "AdaGradSolver",
+    "AdamSolver",
+    "NCCL",
+    "NesterovSolver",
+    "Net",
+    "RMSPropSolver",
+    "SGDSolver",
+    "Timer",
+)
 
 
 class NetMethods:
@@ -169,6 +183,13 @@ class NetMethods:
                 name: np.concatenate([a, np.zeros((lack, *a.shape[1:]), a.dtype)]) if lack else a
                 for name, a in batch.items()
             }
+
+
+def __getattr__(name: str):
+    """The classes that pycaffe has here, which need this module first."""
+    if name not in _CLASSES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(caffe, name)
 
 
 def _trim(collected: dict, count: int) -> dict:

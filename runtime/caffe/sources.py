@@ -105,7 +105,7 @@ def _why_no_lmdb(path: str) -> str:
     if not os.path.isdir(path):
         return "is a file"
     if os.path.isfile(os.path.join(path, "CURRENT")):
-        return "is a LevelDB"
+        return "is a LevelDB (write backend: LEVELDB)"
     return "has no data.mdb"
 
 

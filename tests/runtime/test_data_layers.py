@@ -284,8 +284,7 @@ def test_data_decodes_as_it_is_told(tmp_path):
 DATA_ERRORS = {
     "backend": (
         data_layer().replace("backend: LMDB", ""),
-        "data_param has backend LEVELDB (the default), which is not supported: "
-        "convert the database to LMDB and write backend: LMDB",
+        "db: is an LMDB (write backend: LMDB), expected the folder of a LevelDB",
     ),
     "missing": (
         data_layer().replace('"db"', '"none"'),
@@ -571,16 +570,3 @@ def test_hdf5_output_adds_batch_to_batch(hdf5):
             assert np.array_equal(file["label"], np.reshape(items, (-1, 1, 1, 1)))
     with pytest.raises(caffe.CaffeError, match="hdf5_output_param has no file_name"):
         net_of(hdf5_layer() + output.replace('file_name: "out.h5"', ""))
-
-
-# -- WindowData ------------------------------------------------------------------------------------
-
-
-def test_window_data_is_known_but_refused():
-    assert "WindowData" in caffe.layer_type_list()
-    with pytest.raises(caffe.CaffeError) as error:
-        net_of('layer { name: "w" type: "WindowData" top: "a" top: "b" }')
-    assert str(error.value) == (
-        'net.prototxt:1: layer "w" (WindowData): WindowData is not supported: cut the windows out '
-        "of the pictures beforehand and read them with ImageData or Data"
-    )

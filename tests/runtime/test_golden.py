@@ -11,19 +11,13 @@ import pytest
 import caffe
 
 GOLDEN = Path(__file__).parent.parent / "golden"
-# Where genuine Caffe loses or corrupts a gradient ours does not: CHANGELOG, "Differs from Caffe".
-DIFFERS = {"clip_inplace", "power_inplace_linear", "lstm_expose_seeded", "rnn_static_expose_seeded"}
 TOLERANCES = {"data": (1e-5, 1e-4)}  # where a case gives none: relative, absolute
 
 
 def cases(kind):
     folders = sorted(path for path in (GOLDEN / kind).iterdir() if path.is_dir())
     assert folders, f"no cases in {GOLDEN / kind}"
-    differs = pytest.mark.xfail(reason="differs from Caffe", strict=True)
-    return [
-        pytest.param(path, id=path.name, marks=differs if path.name in DIFFERS else ())
-        for path in folders
-    ]
+    return [pytest.param(path, id=path.name) for path in folders]
 
 
 @pytest.fixture

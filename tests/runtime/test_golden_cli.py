@@ -2,9 +2,12 @@
 
 import csv
 import json
+import os
 import re
 import shlex
 import shutil
+import signal
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 
@@ -12,11 +15,12 @@ import pytest
 from cli_streams import differences, messages
 
 from caffe import cli, log
+from caffe.solver import SGDSolver, get_solver
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "cli"
 CASES = sorted(path.name for path in GOLDEN.iterdir())
 BAD = [name for name in CASES if name.startswith("bad_")]
-# Cut short by a signal at an iteration that cannot be repeated: test_cli.py sends signals itself.
+# Cut short by a signal, at an iteration that nobody chose.
 BY_SIGNAL = [name for name in CASES if name.startswith("train_sig")]
 GOOD = [name for name in CASES if name not in BAD and name not in BY_SIGNAL]
 
@@ -70,6 +74,46 @@ def test_logs_and_output(case, capfd):
         assert set(Path().glob("snap_iter_*")) == snapshots
         if not messages(expected):
             assert err == expected
+
+
+class Killed(BaseException):
+    """Ends a training as the recording of one that goes on was ended."""
+
+
+def send_and_kill(monkeypatch, number):
+    """Let a training get a signal in its third iteration and be killed in its fifth."""
+    update = SGDSolver.apply_update
+
+    def apply_update(solver):
+        update(solver)
+        if solver.iter == 3:
+            os.kill(os.getpid(), number)
+        elif solver.iter == 5:
+            raise Killed
+
+    monkeypatch.setattr(SGDSolver, "apply_update", apply_update)
+
+
+@pytest.mark.parametrize("case", BY_SIGNAL, indirect=True)
+def test_logs_until_a_signal(case, capfd, monkeypatch):
+    (recorded,) = case["runs"]
+    goes_on = recorded["exit_code"] != 0
+    send_and_kill(monkeypatch, getattr(signal, case["signal"]))
+    with pytest.raises(Killed) if goes_on else nullcontext():
+        assert run(recorded["command"]) == 0
+    logs = capfd.readouterr().err, Path("train.stderr.txt").read_text()
+    got, expected = (re.sub(r"snap_iter_\d+", "snap_iter_3", text) for text in logs)
+    assert differences(got, expected) == []
+    assert Path("snap_iter_3.caffemodel").exists() and Path("snap_iter_3.solverstate").exists()
+
+
+@pytest.mark.parametrize("case", BY_SIGNAL, indirect=True)
+def test_a_training_goes_on_where_a_signal_stopped_genuine_caffe(case):
+    (state,) = Path().glob("snap_iter_*.solverstate")
+    solver = get_solver("solver.prototxt")
+    solver.restore(str(state))
+    assert solver.iter == int(re.findall(r"\d+", state.name)[0])
+    solver.step(1)
 
 
 @pytest.mark.parametrize("case", BAD, indirect=True)

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from single_layer import build, forward, gradients, normal, refusal
 
+import caffe
+
 X = normal(2, 3, 4, 5)
 
 
@@ -118,3 +120,36 @@ def test_large_inputs_stay_finite():
         (y,) = forward(layer, [[-1000.0, -60, 60, 1000]])
         assert np.isfinite(y).all(), kind
         assert math.isclose(y[0, 3], 1000 if kind in ("BNLL", "Swish") else 1), kind
+
+
+def in_place_diff(text, tmp_path, values, diff):
+    """The diff below an in-place layer, of values and diffs above it."""
+    path = tmp_path / "net.prototxt"
+    path.write_text(
+        f"force_backward: true layer {{ name: 'x' type: 'Input' top: 'x' "
+        f"input_param {{ shape {{ dim: {len(values)} }} }} }}"
+        f"layer {{ name: 'y' bottom: 'x' top: 'x' {text} }}"
+    )
+    net = caffe.Net(str(path), caffe.TRAIN)
+    net.blobs["x"].data[...] = values
+    net.forward()
+    net.blobs["x"].diff[...] = diff
+    net.backward()
+    return net.blobs["x"].diff.tolist()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('type: "Clip" clip_param { min: -1 max: 2 }', [3, 5, 7]),
+        ('type: "Power" power_param { scale: 0.5 shift: 1 }', [0.25, 0.25, 0.25]),
+        ('type: "Power" power_param { power: 2 shift: 1 }', [-6, 20, 70]),
+    ],
+)
+def test_gradients_in_place(text, expected, tmp_path):
+    assert in_place_diff(text, tmp_path, [-2, 1, 4], [3, 5, 7]) == expected
+
+
+def test_a_spoilt_gradient_is_told(tmp_path, capsys):
+    in_place_diff('type: "Power" power_param { scale: 2 }', tmp_path, [1], [1])
+    assert "y is in place: its gradient is scale^2" in capsys.readouterr().err

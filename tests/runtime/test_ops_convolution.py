@@ -232,3 +232,29 @@ def test_later_bottoms_must_fit():
     assert refusal(two, (2, 3, 7, 8), (2, 3, 8, 7), tops=2) == (
         "bottom 1 is (2, 3, 8, 7), expected (2, 3, 7, 8) like bottom 0"
     )
+
+
+@pytest.mark.parametrize("kind", ["Convolution", "Deconvolution", "Im2col"])
+def test_a_stride_or_dilation_that_cannot_matter_is_harmless(kind):
+    x = normal(2, 3, 1, 1)
+    tops = []
+    for huge in ("", "stride: 2147483647", "dilation: 2147483647"):
+        text = f'type: "{kind}" convolution_param {{ kernel_size: 1 num_output: 2 {huge} }}'
+        layer, (top,) = build(text, x.shape)
+        assert top == (2, 3 if kind == "Im2col" else 2, 1, 1)
+        randomise(layer)
+        tops.append(gradients(layer, [x], np.ones(top))[0])
+    np.testing.assert_array_equal(tops[0], tops[1])
+    np.testing.assert_array_equal(tops[0], tops[2])
+
+
+def test_backward_of_a_huge_stride():
+    layer, (top,) = build(
+        'type: "Convolution" '
+        "convolution_param { kernel_size: 3 num_output: 3 stride: 65536 pad: 1 }",
+        (2, 2, 8, 9),
+    )
+    randomise(layer)
+    assert top == (2, 3, 1, 1)
+    found = gradients(layer, [normal(2, 2, 8, 9)], np.ones(top))[0]
+    assert found[:, :, :2, :2].all() and not found[:, :, 2:].any() and not found[:, :, :, 2:].any()

@@ -163,3 +163,13 @@ def test_batch_norm_refuses_other_channels_later():
     with pytest.raises(Exception) as caught:
         layer.reshape([(2, 4, 6)])
     assert str(caught.value) == "bottom is (2, 4, 6), expected 3 channels on axis 1"
+
+
+@pytest.mark.parametrize("region", ["ACROSS_CHANNELS", "WITHIN_CHANNEL"])
+def test_lrn_of_a_window_far_beyond_the_bottom(region):
+    x, n = normal(2, 3, 4, 5), 4294967295
+    text = f"local_size: {n} alpha: 1e10 norm_region: {region}"
+    layer, _ = build(f'type: "LRN" lrn_param {{ {text} }}', x.shape)
+    axes, cells = ((1,), n) if region == "ACROSS_CHANNELS" else ((2, 3), n**2)
+    mean = (x**2).sum(axes, keepdims=True) / cells
+    np.testing.assert_allclose(forward(layer, x)[0], x * (1 + 1e10 * mean) ** -0.75)

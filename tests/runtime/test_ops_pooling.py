@@ -196,3 +196,17 @@ def test_refused_mask_and_pyramid():
     assert refusal('type: "SPP" spp_param { pyramid_height: 3 }', (2, 3, 6, 5)) == (
         "pyramid_height 3 has too many bins; bottom is (2, 3, 6, 5)"
     )
+
+
+@pytest.mark.parametrize("method", ["MAX", "AVE"])
+def test_a_stride_beyond_the_bottom_costs_no_memory(method):
+    x = distinct(2, 3, 7, 6)
+    tops = []
+    for stride in (7, 2**31 - 1):
+        layer, (top,) = build(
+            f'type: "Pooling" pooling_param {{ pool: {method} kernel_size: 2 stride: {stride} }}',
+            x.shape,
+        )
+        assert top == (2, 3, 2, 2)
+        tops.append(forward(layer, x)[0])
+    np.testing.assert_array_equal(*tops)

@@ -92,12 +92,13 @@ def test_marks_cut_the_gradient_between_sequences():
     assert nothing is None
 
 
-def test_exposed_states_pass_gradients():
+def test_exposed_states_pass_no_gradient():
     bottoms = X, np.ones((T, N)), H, CELL
     layer, _ = build(text("LSTM", True), *[x.shape for x in bottoms], tops=3)
     randomise(layer)
     found = gradients(layer, bottoms, np.ones((T, N, D)))
-    assert abs(found[2]).min() > 0 and abs(found[3]).min() > 0
+    assert abs(found[0]).min() > 0 and found[2] is None and found[3] is None
+    assert layer.no_gradient_bottoms == (1, 2, 3)
 
 
 def test_lstm_unit():

@@ -109,7 +109,8 @@ def test_what_is_no_lmdb_is_named(tmp_path):
     os.mkdir(path)
     assert message_of(sources.open_lmdb, path) == f"{path}: has no data.mdb{expected}"
     (tmp_path / "db" / "CURRENT").write_text("MANIFEST-000004\n")
-    assert message_of(sources.open_lmdb, path) == f"{path}: is a LevelDB{expected}"
+    found = message_of(sources.open_lmdb, path)
+    assert found == f"{path}: is a LevelDB (write backend: LEVELDB){expected}"
     file = tmp_path / "file"
     file.write_bytes(b"x")
     assert message_of(sources.open_lmdb, str(file)) == f"{file}: is a file{expected}"

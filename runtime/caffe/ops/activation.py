@@ -5,9 +5,11 @@ import math
 import torch
 import torch.nn.functional as F
 
+from .. import context, log
 from ..errors import CaffeError
 from ..layer import Layer, register
 from ..proto.caffe_pb2 import FillerParameter
+from .common import in_place
 
 
 class _Elementwise(Layer):
@@ -108,7 +110,27 @@ class AbsVal(_Elementwise):
 
 @register("Power")
 class Power(_Elementwise):
-    """y = (shift + scale x)^power."""
+    """y = (shift + scale x)^power.
+
+    In place and with power 1, the gradient is scale^2 whatever that of the top: Caffe writes the
+    derivative over the gradient that it is to be multiplied with.
+    """
+
+    differs = "in place with another power than 1 it gives the true gradient, which Caffe spoils"
+
+    def setup(self, shapes):
+        if self._spoils_gradient():
+            log.warning("power_layer.cpp:12", f"{self.name} is in place: its gradient is scale^2")
+
+    def _spoils_gradient(self) -> bool:
+        return in_place(self.param) and self.param.power_param.power == 1
+
+    def differentiate(self, top, propagate_down, bottom, keep):
+        if not self._spoils_gradient():
+            super().differentiate(top, propagate_down, bottom, keep)
+        elif propagate_down[0]:
+            x = bottom[0].data_tensor(context.device())
+            bottom[0].set_diff(torch.full_like(x, self.param.power_param.scale**2))
 
     def function(self, x):
         param = self.param.power_param
@@ -151,7 +173,10 @@ def _log_base(base: float) -> float:
 
 @register("Clip")
 class Clip(_Elementwise):
-    """y = min(max(x, min), max); the bounds themselves pass the gradient."""
+    """y = min(max(x, min), max); the bounds themselves pass the gradient.
+
+    In place the gradient passes everywhere: Caffe looks at the values that are already clipped.
+    """
 
     def setup(self, shapes):
         param = self.param.clip_param
@@ -160,6 +185,10 @@ class Clip(_Elementwise):
 
     def function(self, x):
         return x.clamp(self.param.clip_param.min, self.param.clip_param.max)
+
+    def differentiate(self, top, propagate_down, bottom, keep):
+        if not in_place(self.param):  # else bottom and top are one blob, with one diff
+            super().differentiate(top, propagate_down, bottom, keep)
 
 
 @register("Threshold")

@@ -22,6 +22,11 @@ def check_equal_shapes(shapes: list) -> None:
             raise CaffeError(f"bottom {i} is {shape}, expected {shapes[0]} like bottom 0")
 
 
+def in_place(param) -> bool:
+    """Whether the first top is the first bottom."""
+    return bool(param.bottom and param.top) and param.bottom[0] == param.top[0]
+
+
 def check_not_in_place(param) -> None:
     """Raise if a top is one of the bottoms; for types that change the shape."""
     for name in param.top:

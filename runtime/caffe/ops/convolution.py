@@ -23,6 +23,7 @@ class Window:
         self.dilation = _per_axis(param, "dilation", "", axes, 1)
         for name in ("kernel", "stride", "dilation"):
             check_positive(min(getattr(self, name)), name)
+        self.dilation = tuple(d if k > 1 else 1 for d, k in zip(self.dilation, self.kernel))
         self.extent = tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation))
 
     def __str__(self):
@@ -45,6 +46,10 @@ class Window:
             (n + 2 * p - e) // s + 1
             for n, p, e, s in zip(spatial, self.pad, self.extent, self.stride)
         )
+
+    def steps(self, spatial: tuple) -> tuple:
+        """The stride, no larger than matters: oneDNN crashes on the backward of a huge one."""
+        return tuple(min(s, max(1, n + 2 * p)) for n, p, s in zip(spatial, self.pad, self.stride))
 
     def spread(self, bottom: tuple, spatial: tuple) -> tuple:
         """The size whose positions are `spatial`: stride (n - 1) + extent - 2 pad."""
@@ -77,6 +82,8 @@ def _per_axis(param, name: str, stem: str, axes: int, default: "int | None" = No
 
 class _Windowed(Layer):
     """Layers that move a window over the axes after `axis`; the axes before it are batch axes."""
+
+    differs = "more than 3 spatial axes and dilation 0 are refused"
 
     bottom_count = (1, None)
     top_count = (1, None)
@@ -162,7 +169,7 @@ class Convolution(_Filtering):
     def apply(self, x, weight, bias=None):
         w = self.window
         convolution = CONVOLUTIONS[len(w.kernel) - 1]
-        return convolution(x, weight, bias, w.stride, w.pad, w.dilation, self.group)
+        return convolution(x, weight, bias, w.steps(x.shape[2:]), w.pad, w.dilation, self.group)
 
 
 @register("Deconvolution")
@@ -181,7 +188,8 @@ class Deconvolution(_Filtering):
     def apply(self, x, weight, bias=None):
         w = self.window
         convolution = TRANSPOSED[len(w.kernel) - 1]
-        return convolution(x, weight, bias, w.stride, w.pad, 0, self.group, w.dilation)
+        stride = tuple(s if n > 1 else 1 for s, n in zip(w.stride, x.shape[2:]))
+        return convolution(x, weight, bias, stride, w.pad, 0, self.group, w.dilation)
 
 
 @register("Im2col")
@@ -201,9 +209,9 @@ class Im2col(_Windowed):
 
     def apply(self, x):
         w = self.window
-        axes = len(w.kernel)
+        axes, stride = len(w.kernel), w.steps(x.shape[2:])
         x = F.pad(x, [p for pad in reversed(w.pad) for p in (pad, pad)])
         for i in range(axes):
-            x = x.unfold(2 + i, w.extent[i], w.stride[i])[..., :: w.dilation[i]]
+            x = x.unfold(2 + i, w.extent[i], stride[i])[..., :: w.dilation[i]]
         kernel, positions = range(2 + axes, 2 + 2 * axes), range(2, 2 + axes)
         return x.permute(0, 1, *kernel, *positions).flatten(1, 1 + axes)

@@ -1,4 +1,4 @@
-"""Layers that bring data into a net: Data, ImageData, HDF5Data, MemoryData, DummyData; HDF5Output.
+"""Layers that bring data into a net, and HDF5Output, which takes it out.
 
 Batch k of a layer follows from its parameters, its seed and k alone, so that a resumed training
 sees what an uninterrupted one would. In training, rank r of n solvers takes the batches k n + r.
@@ -13,15 +13,18 @@ import numpy as np
 import torch
 
 from .. import context, log, sources
-from ..blob import Blob
+from ..blob import Blob, checked_shape
 from ..data_transformer import DataTransformer
 from ..errors import CaffeError
 from ..fillers import fill
 from ..layer import Layer, register
+from ..leveldb import LevelDb, open_leveldb
 from ..prefetch import Prefetcher
 from ..proto.caffe_pb2 import TRAIN, DataParameter, FillerParameter
 from ..streams import numpy_generator
+from ..windows import WindowSource
 
+OPENED_BY = {DataParameter.LMDB: sources.open_lmdb, DataParameter.LEVELDB: open_leveldb}
 OBSOLETE = ("scale", "mean_file", "crop_size", "mirror")  # fields that moved to transform_param
 
 
@@ -89,9 +92,9 @@ class PictureSource:
 
 
 class DatumSource(PictureSource):
-    """Records of an LMDB, in the order of their keys."""
+    """Records of a database, in the order of their keys."""
 
-    def __init__(self, param, transformer: DataTransformer, database: sources.Lmdb):
+    def __init__(self, param, transformer: DataTransformer, database: "sources.Lmdb | LevelDb"):
         super().__init__(param, transformer, len(database))
         self._database = database
         self._color = True if param.force_encoded_color else transformer.color
@@ -118,18 +121,16 @@ class DatumSource(PictureSource):
 
 @register("Data")
 class DataLayer(BatchLayer):
-    """Pictures and labels from an LMDB of Datums."""
+    """Pictures and labels from an LMDB or a LevelDB of Datums."""
+
+    differs = "LevelDB needs plyvel; force flags that contradict raw Datums are refused"
 
     top_count = (1, 2)
 
     def __init__(self, param, phase: int):
         super().__init__(param, phase)
-        if param.data_param.backend != DataParameter.LMDB:
-            raise CaffeError(
-                "data_param has backend LEVELDB (the default), which is not supported: "
-                "convert the database to LMDB and write backend: LMDB"
-            )
-        self._database = sources.open_lmdb(source_path(param.data_param, "data_param"))
+        opened = OPENED_BY[param.data_param.backend]
+        self._database = opened(source_path(param.data_param, "data_param"))
 
     def open_source(self) -> DatumSource:
         param = self.param.data_param
@@ -333,7 +334,7 @@ class DummyDataLayer(Layer):
             param.data_filler or [FillerParameter(value=0)], len(top), "data_filler"
         )
         for blob, shape, filler in zip(top, _dummy_shapes(param, len(top)), self._fillers):
-            tensor = torch.zeros(shape)
+            tensor = torch.zeros(checked_shape(shape))
             if filler.type == "constant":
                 fill(tensor, filler, self.generator())
             blob.set_data(tensor)
@@ -407,14 +408,26 @@ class HDF5OutputLayer(Layer):
 
 
 @register("WindowData")
-class WindowDataLayer(Layer):
-    """Windows of pictures, as detectors learn from them: known by name only."""
+class WindowDataLayer(BatchLayer):
+    """Windows of pictures, as detectors learn from them (Girshick et al. 2014), and their labels.
 
-    def __init__(self, param, phase: int):
-        raise CaffeError(
-            "WindowData is not supported: cut the windows out of the pictures beforehand "
-            "and read them with ImageData or Data"
-        )
+    Drawn from the list `source`: `fg_fraction` of a batch overlap an object by `fg_threshold` or
+    more, the others by less than `bg_threshold`, with label 0; these come first. Each is cut out
+    with `context_pad` pixels around it, made square or warped (`crop_mode`), and resized to
+    `crop_size` of `transform_param`, whose mirror, mean and scale count too.
+    """
+
+    differs = "cache_images changes nothing"
+    top_count = (2, 2)
+
+    def open_source(self) -> WindowSource:
+        param = self.param.window_data_param
+        refuse_obsolete(param, "window_data_param")
+        source_path(param, "window_data_param")
+        positive_batch_size(param)
+        source = WindowSource(param, self.param.transform_param)
+        log_size("window_data_layer.cpp:193", source.shapes[0])
+        return source
 
 
 @lru_cache(maxsize=8)

@@ -100,6 +100,8 @@ class SoftmaxWithLoss(_LabelLoss):
     second top is the softmax, without gradient.
     """
 
+    differs = "it may have a second top; labels out of range are refused"
+
     top_count = (1, 2)
 
     def check_bottoms(self, shapes):
@@ -128,6 +130,8 @@ class InfogainLoss(_LabelLoss):
     H (classes, classes) is the third bottom, or read from `source`, a BlobProto file. Otherwise as
     SoftmaxWithLoss; the logarithm is of at least 1e-20, and `normalize` is refused.
     """
+
+    differs = "labels out of range are refused"
 
     bottom_count = (2, 3)
     top_count = (1, 2)
@@ -227,6 +231,8 @@ class HingeLoss(_Loss):
     With `norm` L2 the maxima are squared. Classes are all axes but the first, taken together.
     """
 
+    differs = "labels out of range are refused"
+
     def check_bottoms(self, shapes):
         _check_one_label_each(shapes)
 
@@ -246,6 +252,8 @@ class HingeLoss(_Loss):
 @register("MultinomialLogisticLoss")
 class MultinomialLogisticLoss(_Loss):
     """-sum log(max(p[label], 1e-20)) / N; where p is clamped its gradient is that of 1e-20."""
+
+    differs = "labels out of range are refused"
 
     def check_bottoms(self, shapes):
         _check_one_label_each(shapes)

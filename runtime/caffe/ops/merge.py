@@ -18,6 +18,11 @@ class Eltwise(Layer):
     too.
     """
 
+    differs = (
+        "coeff with MAX is refused; a product at zeros has the true gradient whatever "
+        "stable_prod_grad says"
+    )
+
     bottom_count = (2, None)
 
     def setup(self, shapes):

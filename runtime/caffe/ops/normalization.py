@@ -1,5 +1,7 @@
 """Layers that normalise by statistics of the batch or of a neighbourhood."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 
@@ -94,6 +96,8 @@ class LRN(Layer):
     the border of (n - 1) / 2. `engine` is accepted and changes nothing.
     """
 
+    differs = "another k than 1 with WITHIN_CHANNEL is refused, Caffe leaves it out"
+
     def setup(self, shapes):
         param = self.param.lrn_param
         if param.local_size % 2 == 0:
@@ -110,12 +114,15 @@ class LRN(Layer):
     def forward(self, bottom, blobs):
         (x,) = bottom
         param = self.param.lrn_param
-        n = param.local_size
+        # A window that reaches past all there is gains nothing but zeros from being larger.
+        reach = max(x.shape[2:]) if self.within else x.shape[1]
+        n = min(param.local_size, 2 * reach + 1)
+        alpha = param.alpha * (n / param.local_size) ** (2 if self.within else 1)
         if not self.within:
-            return (F.local_response_norm(x, n, param.alpha, param.beta, param.k),)
+            return (F.local_response_norm(x, n, alpha, param.beta, param.k),)
         window = Geometry((n, n), (1, 1), ((n - 1) // 2,) * 2)
         mean = average_pool(x.square(), window)
-        return (x * (1 + param.alpha * mean).pow(-param.beta),)
+        return (x * (1 + alpha * mean).pow(-param.beta),)
 
 
 @register("MVN")
@@ -133,7 +140,7 @@ class MVN(Layer):
         (x,) = bottom
         param = self.param.mvn_param
         kept = 1 if param.across_channels else 2
-        rows = widened(x).reshape(*x.shape[:kept], -1)
+        rows = widened(x).reshape(*x.shape[:kept], math.prod(x.shape[kept:]))
         rows = rows - rows.mean(-1, keepdim=True)
         if param.normalize_variance:
             variance = rows.square().mean(-1, keepdim=True)

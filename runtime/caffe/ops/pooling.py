@@ -5,6 +5,7 @@ import math
 import torch
 import torch.nn.functional as F
 
+from ..blob import checked_shape
 from ..errors import CaffeError
 from ..layer import Layer, register
 from ..proto.caffe_pb2 import TRAIN, PoolingParameter
@@ -55,6 +56,8 @@ class Geometry:
     def padded(self, x: torch.Tensor, value: float) -> torch.Tensor:
         """The cells under the windows, written out."""
         (top, left), (below, right) = self.pad, self.overrun(x.shape[2:])
+        height, width = x.shape[2] + below + 2 * top, x.shape[3] + right + 2 * left
+        checked_shape((*x.shape[:2], height, width))
         return F.pad(x, (left, right + left, top, below + top), value=value)
 
 
@@ -145,6 +148,8 @@ class Pooling(_PoolingBase):
     accepted and changes nothing.
     """
 
+    differs = "STOCHASTIC works on the CPU; a MAX window without a cell spoils no gradient"
+
     @property
     def top_count(self):
         return (1, 2) if self.param.pooling_param.pool == PoolingParameter.MAX else (1, 1)
@@ -177,7 +182,9 @@ class Pooling(_PoolingBase):
 
     def _geometry(self, shape: tuple) -> Geometry:
         floor = self.param.pooling_param.round_mode == PoolingParameter.FLOOR
-        return Geometry(self._kernel or tuple(shape[2:]), self._stride, self._pad, floor)
+        # A window that starts behind the border is empty, however far behind it starts.
+        stride = tuple(min(s, max(1, n + p)) for s, n, p in zip(self._stride, shape[2:], self._pad))
+        return Geometry(self._kernel or tuple(shape[2:]), stride, self._pad, floor)
 
     def reshape(self, shapes):
         self.check_axes(shapes[0])

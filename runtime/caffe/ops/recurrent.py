@@ -17,11 +17,10 @@ class _Recurrent(Layer):
     on, and maybe x_static (N, ...), the same at each step. cont scales the state before each
     step, so that a stream may also begin inside a batch. Without `expose_hidden` the state stays
     from one forward pass to the next, without gradient; with it the first state is given by
-    further bottoms (1, N, num_output), the last one returned in further tops. `debug_info` is
-    accepted and changes nothing.
+    further bottoms (1, N, num_output), the last one returned in further tops; as in Caffe, no
+    gradient passes through either. `debug_info` is accepted and changes nothing.
     """
 
-    no_gradient_bottoms = (1,)
     states = ""  # a letter for each tensor of the state
     gates = 1  # inputs of a unit
 
@@ -36,6 +35,11 @@ class _Recurrent(Layer):
     @property
     def top_count(self):
         return (1 + self._exposed, 1 + self._exposed)
+
+    @property
+    def no_gradient_bottoms(self):
+        bottoms = len(self.param.bottom)
+        return (1, *range(bottoms - self._exposed, bottoms))
 
     def setup(self, shapes):
         param = self.param.recurrent_param
@@ -89,12 +93,12 @@ class _Recurrent(Layer):
             output, state = self.step(driven[t], cont[t][:, None].to(driven.dtype), state, *rest)
             outputs.append(output)
         self._state = [s.detach() for s in state]
-        last = [s[None] for s in state] if self._exposed else []
+        last = [s[None] for s in self._state] if self._exposed else []
         return (torch.stack(outputs), *last)
 
     def _first_state(self, bottom: tuple, like: torch.Tensor) -> list:
         if self._exposed:
-            return [s[0] for s in bottom[-self._exposed :]]
+            return [s[0].detach() for s in bottom[-self._exposed :]]
         shape = (like.shape[1], self.units)
         if self._state is None or self._state[0].shape != shape:
             return [like.new_zeros(shape) for _ in self.states]
