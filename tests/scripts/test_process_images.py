@@ -210,6 +210,9 @@ def test_coloured_images_are_copied_if_asked(main, network, folder, capsys):
         (["a.png", "b.png", "--network", "NET", "--output", "c.png"], "one output file for 2"),
         (["a.png", "--network", "NET", "--decode", "median"], "decoder: expected one of"),
         (["a.png", "--network", "NET", "--temperature", "1"], "--temperature is for --decode"),
+        (["a.png", "--network", "NET", "--refine", "blur"], "expected one of guided, growing, fel"),
+        (["a.png", "--network", "NET", "--upsample", "cubic"], "expected one of spline, joint_bi"),
+        (["a.png", "--network", "NET", "--ensemble", "plian"], 'network "plian": neither a folder'),
         (["a.png", "--network", "NET", "--format", "xyz"], "--format xyz: expected one of .bmp"),
     ],
 )
@@ -261,6 +264,10 @@ def test_options_that_change_the_colours(main, network, folder, capsys):
         "mode": ("--decode", "mode"),
         "first": ("--decode", "sample"),
         "second": ("--decode", "sample", "--seed", "2"),
+        "guided": ("--refine", "guided"),
+        "bilateral": ("--upsample", "joint_bilateral"),
+        "filled": ("--refine", "growing"),
+        "together": ("--ensemble", "plain_quarter", "--mean", "Lab"),
     }
     results = {}
     for name, options in variants.items():
