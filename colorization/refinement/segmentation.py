@@ -5,6 +5,7 @@ Labels are (H, W), int32: the number of a pixel's region, from 0, or -1 where it
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from skimage import segmentation
 
@@ -17,6 +18,7 @@ LARGEST_SIDE = region_growing.LARGEST_SIDE
 # For drawings: chosen on frames of a cartoon of 704x528.
 SCALE, SIGMA = 100.0, 0.5
 SMALLEST_SHARE = 1 / 2000  # of the image: what a region has at least
+PIXELS = 2**18  # that are cut at most: the time grows with them
 
 
 def scaled(L: np.ndarray) -> np.ndarray:
@@ -63,9 +65,14 @@ def felzenszwalb(
 
     For pictures whose edges are softer than a drawing's. Every pixel has a region. L is scaled to
     [0, 1] first; `scale` grows with the size of the regions, `sigma` smooths L beforehand, and
-    regions smaller than `min_size` pixels, or SMALLEST_SHARE of the image, join a neighbour.
+    regions smaller than `min_size` pixels, or SMALLEST_SHARE of the image, join a neighbour. An
+    image of more than PIXELS is cut at a smaller size, on which all these count.
     """
+    plane = scaled(L)
+    shrink = (PIXELS / L.size) ** 0.5
+    if shrink < 1:
+        plane = cv2.resize(plane, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
     if min_size is None:
-        min_size = round(L.size * SMALLEST_SHARE)
-    labels = segmentation.felzenszwalb(scaled(L), scale, sigma, min_size)
-    return labels.astype(np.int32)
+        min_size = round(plane.size * SMALLEST_SHARE)
+    labels = segmentation.felzenszwalb(plane, scale, sigma, min_size).astype(np.int32)
+    return cv2.resize(labels, L.shape[::-1], interpolation=cv2.INTER_NEAREST)

@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from typing import Any
 
 import cv2
 import lmdb
@@ -170,7 +171,7 @@ def _shown(key: bytes) -> str:
     return '"' + key.decode("utf-8", "backslashreplace") + '"'
 
 
-def record_name(database: Lmdb, key: bytes) -> str:
+def record_name(database: Any, key: bytes) -> str:
     """How errors name a record."""
     return f"{database.path}: key {_shown(key)}"
 

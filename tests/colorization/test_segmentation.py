@@ -135,3 +135,13 @@ def test_felzenszwalb_joins_what_is_smaller_than_a_share_of_the_image():
     L[20, 20:23] = L[50, 50:55] = 90
     assert felzenszwalb(L, sigma=0).max() + 1 == 2
     assert felzenszwalb(L, sigma=0, min_size=1).max() + 1 == 3
+
+
+def test_felzenszwalb_cuts_large_images_at_a_smaller_size(monkeypatch):
+    L = np.where(np.arange(270) < 90, 20, 80) * np.ones((180, 1), np.float32)
+    whole = felzenszwalb(L)
+    monkeypatch.setattr("colorization.refinement.segmentation.PIXELS", 60 * 90)
+    labels = felzenszwalb(L)
+    assert labels.shape == L.shape and labels.dtype == np.int32
+    for columns in (slice(0, 84), slice(96, 270)):  # the edge may move by a small pixel
+        np.testing.assert_array_equal(labels[:, columns], whole[:, columns])

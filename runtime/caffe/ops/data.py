@@ -6,7 +6,7 @@ sees what an uninterrupted one would. In training, rank r of n solvers takes the
 
 import os
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -24,7 +24,10 @@ from ..proto.caffe_pb2 import TRAIN, DataParameter, FillerParameter
 from ..streams import numpy_generator
 from ..windows import WindowSource
 
-OPENED_BY = {DataParameter.LMDB: sources.open_lmdb, DataParameter.LEVELDB: open_leveldb}
+OPENED_BY: dict[int, Callable[[str], "sources.Lmdb | LevelDb"]] = {
+    DataParameter.LMDB: sources.open_lmdb,
+    DataParameter.LEVELDB: open_leveldb,
+}
 OBSOLETE = ("scale", "mean_file", "crop_size", "mirror")  # fields that moved to transform_param
 
 
