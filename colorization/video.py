@@ -19,7 +19,6 @@ from types import TracebackType
 
 import av
 import numpy as np
-from av.video.reformatter import Interpolation
 
 from colorization.files import replacing
 
@@ -41,8 +40,9 @@ HD_HEIGHT = 720  # from here on players take the colours for BT.709, where the f
 _DURATION_IN_HEADER = {"mov", "mp4", "matroska", "webm", "avi"}
 _CONTAINER_TAGS = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration"}
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
-# Without these, libswscale's default rounds each channel down by about one level of 255.
-_EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+# libswscale's default rounds each channel down by about one level of 255. PyAV 17 has no names for
+# two of these: SWS_BILINEAR, SWS_FULL_CHR_H_INT, SWS_ACCURATE_RND.
+_EXACT = 0x2 | 0x2000 | 0x40000
 _BT709, _LIMITED_RANGE = 1, 1  # AVCOL_*_BT709, AVCOL_RANGE_MPEG
 
 
