@@ -26,6 +26,7 @@ from colorization.dataset_parts import (
 from colorization.files import replacing
 from colorization.histogram import Q
 
+OPEN_FOR = 1000  # records of about 200 KB, which bounds the memory
 TRAIN, VAL, TEST = SETS = ("train", "val", "test")
 
 Member = tuple[int, int]  # the number of a part, and that of an image among those it kept
@@ -105,7 +106,17 @@ def write_sets(
 def _records(
     members: list[Member], parts: list[Part], kept: list, output: Path
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield names and Datums from the parts' LMDBs."""
+    """Yield names and Datums from the parts' LMDBs.
+
+    These are opened anew for every OPEN_FOR records: what was read of an open one stays mapped.
+    """
+    for first in range(0, len(members), OPEN_FOR):
+        yield from _some_records(members[first : first + OPEN_FOR], parts, kept, output)
+
+
+def _some_records(
+    members: list[Member], parts: list[Part], kept: list, output: Path
+) -> Iterator[tuple[str, bytes]]:
     with ExitStack() as stack:
         transactions = {}
         for number in sorted({number for number, _ in members}):
