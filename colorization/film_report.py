@@ -51,7 +51,7 @@ def side_by_side(films: Mapping[str, Path], target: Path) -> None:
     with VideoWriter(target, rate=rate) as writer:
         for frames in _together(list(films.values())):
             pictures = [_scaled(frame, FRAME_WIDTH) for frame in frames]
-            writer.write(_row([_captioned(p, c) for p, c in zip(pictures, films)]))
+            writer.write(row([captioned(p, c) for p, c in zip(pictures, films)]))
 
 
 class GridFilm:
@@ -76,7 +76,7 @@ class GridFilm:
         """Append a frame: captions and RGB (H, W, 3) uint8, or None; always as many."""
         self._height = self._height or _height_of(pictures)
         cells = [
-            _captioned(_fitted(rgb, FRAME_WIDTH, self._height), caption)
+            captioned(_fitted(rgb, FRAME_WIDTH, self._height), caption)
             for caption, rgb in pictures
         ]
         self._writer.write(_grid(cells))
@@ -106,7 +106,7 @@ def _grid(cells: Sequence[np.ndarray]) -> np.ndarray:
     columns = math.ceil(len(cells) / rows)
     empty = np.full_like(cells[0], BACKGROUND)
     cells = [*cells, *[empty] * (rows * columns - len(cells))]
-    strips = [_row(cells[start : start + columns]) for start in range(0, len(cells), columns)]
+    strips = [row(cells[start : start + columns]) for start in range(0, len(cells), columns)]
     return np.concatenate(strips)
 
 
@@ -117,7 +117,7 @@ def contact_sheet(films: Mapping[str, Path], numbers: Sequence[int], target: Pat
         if number in wanted:
             pictures = [_scaled(frame, THUMBNAIL_WIDTH) for frame in frames]
             captions = [f"{caption}, frame {number}" for caption in films]
-            rows.append(_row([_captioned(p, c) for p, c in zip(pictures, captions)]))
+            rows.append(row([captioned(p, c) for p, c in zip(pictures, captions)]))
     write_image(target, Picture(np.concatenate(rows)))
 
 
@@ -126,7 +126,7 @@ def _scaled(frame: np.ndarray, width: int) -> np.ndarray:
     return cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def _captioned(frame: np.ndarray, caption: str) -> np.ndarray:
+def captioned(frame: np.ndarray, caption: str) -> np.ndarray:
     """Return a frame with its caption above it."""
     return np.concatenate([_caption(caption, frame.shape[1]), frame])
 
@@ -139,7 +139,7 @@ def _caption(text: str, width: int) -> np.ndarray:
     return np.asarray(strip)
 
 
-def _row(pictures: Sequence[np.ndarray]) -> np.ndarray:
+def row(pictures: Sequence[np.ndarray]) -> np.ndarray:
     gap = np.full((pictures[0].shape[0], MARGIN, 3), BACKGROUND, np.uint8)
     parts = [part for picture in pictures for part in (picture, gap)]
     return np.concatenate(parts[:-1], axis=1)
