@@ -7,6 +7,7 @@ import argparse
 import os
 import sys
 import warnings
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +24,7 @@ result    0: all done   1: some failed, one line each on stderr   2: wrong usage
 examples  process_images photo.jpg
           process_images album/ film.mp4 --output coloured --gpu 0
           process_images album/ --network residual --decode annealed_mean --format png
+          process_images films/ --ray 192.168.0.10:6379
 """
 
 
@@ -64,7 +66,18 @@ def _parser() -> argparse.ArgumentParser:
     device = parser.add_mutually_exclusive_group()
     device.add_argument("--gpu", type=int, metavar="ID", help="compute on this GPU")
     device.add_argument("--cpu", action="store_true", help="compute on the CPU (the default)")
-    add("--precision", choices=("fp32", "tf32", "bf16"), default="fp32", help="(fp32)")
+    add(
+        "--ray",
+        metavar="ADDRESS",
+        help="compute on a Ray cluster: local, auto (the one that runs here) or HOST:PORT; "
+        "on its GPUs, if it has any and --cpu is not given",
+    )
+    add(
+        "--precision",
+        choices=("fp32", "tf32", "bf16", "auto"),
+        default="fp32",
+        help="auto: bf16 where the device is made for it, else fp32 (fp32)",
+    )
     add("--batch", type=_positive, default=8, metavar="N", help="images at once (8)")
     add(
         "--size",
@@ -115,6 +128,7 @@ def _size(text: str) -> tuple[int, int] | None:
 
 def _run(options: argparse.Namespace) -> int:
     from colorization.batch import InputError, find_inputs, plan
+    from colorization.cluster import ClusterError
     from colorization.finishing_options import finish_of
     from colorization.network import NetworkError, network_path, network_weights
 
@@ -126,19 +140,38 @@ def _run(options: argparse.Namespace) -> int:
         jobs = plan(found, options.output, *_formats(options.format))
         todo = [job for job in jobs if options.overwrite or not job.target.exists()]
         finish = finish_of(options)
+        options.precision = _precision(options)
         colorizer = _colorizer(options, deploy, weights) if todo else None
-    except (InputError, NetworkError, ValueError) as error:
+    except (InputError, NetworkError, ClusterError, ValueError) as error:
         print(f"process_images: {error}", file=sys.stderr)
         return 2
     if todo:
-        where = "CPU" if options.gpu is None else f"GPU {options.gpu}"
-        print(f"{deploy} with {weights} on the {where}")
-    coloured, skipped, failed = _colour(todo, colorizer, finish, options)
+        rounded = "" if options.precision == "fp32" else f" in {options.precision}"
+        print(f"{deploy} with {weights} on the {_where(colorizer, options)}{rounded}")
+    with colorizer if todo and options.ray else nullcontext():
+        coloured, skipped, failed = _colour(todo, colorizer, finish, options)
     skipped += len(jobs) - len(todo)
     if options.output.is_dir():
         _tell_conditions(deploy.parent, options.output)
     print(f"{coloured} coloured, {skipped} skipped, {failed} failed")
     return 1 if failed else 0
+
+
+def _precision(options: argparse.Namespace) -> str:
+    """Return what --precision says, and for auto what the device is made for."""
+    if options.precision != "auto":
+        return options.precision
+    if options.ray:
+        raise ValueError("--precision auto looks at this machine; --ray needs fp32, tf32 or bf16")
+    from colorization.training import fast_precision
+
+    return fast_precision(options.gpu)
+
+
+def _where(colorizer, options: argparse.Namespace) -> str:
+    if options.ray:
+        return colorizer.where
+    return "CPU" if options.gpu is None else f"GPU {options.gpu}"
 
 
 def _tell_conditions(network: Path, output: Path) -> None:
@@ -178,16 +211,26 @@ def _colorizer(options: argparse.Namespace, deploy: Path, weights: Path):
         if options.decode != "annealed_mean":
             raise ValueError("--temperature is for --decode annealed_mean")
         choice["temperature"] = options.temperature
-    make = partial(
-        Colorizer,
-        gpu=options.gpu,
-        precision=options.precision,
-        size=options.size,
-        decoder=options.decode,
-        seed=options.seed,
-        **choice,
+    choice.update(
+        precision=options.precision, size=options.size, decoder=options.decode, seed=options.seed
     )
+    if options.ray:
+        return _ray_colorizer(options, deploy, weights, choice)
+    make = partial(Colorizer, gpu=options.gpu, **choice)
     return ensemble_of(options, make(deploy, weights), make)
+
+
+def _ray_colorizer(options: argparse.Namespace, deploy: Path, weights: Path, choice: dict):
+    from colorization.cluster import RayColorizer, Recipe
+    from colorization.finishing_options import ensemble_of
+
+    if options.gpu is not None:
+        raise ValueError("--gpu is a GPU of this machine; --ray takes those of the cluster")
+    recipe = Recipe(choice, options.mean)
+    ensemble_of(options, recipe.make(deploy, weights), recipe.make)
+    colorizer = RayColorizer(options.ray, recipe, options.batch, options.cpu)
+    options.batch = colorizer.ahead
+    return colorizer
 
 
 def _colour(jobs: list, colorizer, finish, options: argparse.Namespace) -> tuple[int, int, int]:
