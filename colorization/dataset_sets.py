@@ -26,7 +26,7 @@ from colorization.dataset_parts import (
 from colorization.files import replacing
 from colorization.histogram import Q
 
-OPEN_FOR = 1000  # records of about 200 KB, which bounds the memory
+OPEN_FOR = 100  # records of 200 KB; the kernel maps up to 1 MB around each that is read
 TRAIN, VAL, TEST = SETS = ("train", "val", "test")
 
 Member = tuple[int, int]  # the number of a part, and that of an image among those it kept
