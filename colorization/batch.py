@@ -7,6 +7,7 @@ import os
 import shutil
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -275,8 +276,9 @@ def predicted(
     def keep(_: object, seen: Seen, ab: Array) -> tuple[Seen, Array]:
         return seen, ab
 
-    coloured = (done.result() for _, done in flow(frames, load, keep, colorizer, batch))
-    yield from _steadied(coloured, strength) if strength else coloured
+    with closing(flow(frames, load, keep, colorizer, batch)) as passing:
+        coloured = (done.result() for _, done in passing)
+        yield from _steadied(coloured, strength) if strength else coloured
 
 
 def _steadied(

@@ -81,6 +81,15 @@ def XYZ_to_Lab(XYZ: Array, axis: int = -1) -> Array:
     return xp.concatenate((116 * f_y - 16, 500 * (f_x - f_y), 200 * (f_y - f_z)), axis)
 
 
+def Y_to_L(Y: Array) -> Array:
+    """Return L of CIE Lab, 0..100, of the luminance Y in [0, 1], element by element.
+
+    >>> Y_to_L(np.array([0.0, 0.001, 0.18419, 1.0])).round(3)
+    array([  0.   ,   0.903,  50.   , 100.   ])
+    """
+    return 116 * _f(Y / Y_n) - 16
+
+
 def Lab_to_XYZ(Lab: Array, axis: int = -1) -> Array:
     """Return CIE XYZ of CIE Lab; the inverse of `XYZ_to_Lab`.
 

@@ -76,8 +76,7 @@ class GridFilm:
         """Append a frame: captions and RGB (H, W, 3) uint8, or None; always as many."""
         self._height = self._height or _height_of(pictures)
         cells = [
-            captioned(_fitted(rgb, FRAME_WIDTH, self._height), caption)
-            for caption, rgb in pictures
+            captioned(_fitted(rgb, FRAME_WIDTH, self._height), caption) for caption, rgb in pictures
         ]
         self._writer.write(_grid(cells))
 

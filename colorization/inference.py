@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from colorization.array_namespace import Array, array_namespace, asarray_like
-from colorization.colour import Lab_to_sRGB, sRGB_to_Lab
+from colorization.colour import RGB_TO_XYZ, Lab_to_sRGB, Y_to_L, sRGB_to_linear
 from colorization.histogram import decode
 from colorization.network import (
     DEFAULT_NETWORK,
@@ -31,7 +32,7 @@ __all__ = ["DECODERS", "Colorizer", "join", "lightness", "network_path", "paint"
 
 DECODERS = ("expectation", "annealed_mean", "mode", "sample")
 WORKING_SIZE = (224, 224)  # rows, columns: what the networks are trained on
-PIXELS_AT_ONCE = 2**20  # colours are converted in bands of so many pixels, which bounds the memory
+PIXELS_AT_ONCE = 2**18  # colours are converted in bands of so many pixels, which fit into a cache
 
 
 class Colorizer:
@@ -122,10 +123,17 @@ def lightness(rgb: np.ndarray) -> np.ndarray:
     """Return L (H, W), float32, 0..100, of sRGB (H, W, 3), uint8 or uint16."""
     H, W, _ = rgb.shape
     L = np.empty((H, W), np.float32)
+    linear, weights = _linear_values(rgb.dtype), np.array(RGB_TO_XYZ[1], np.float32)
     for rows in _bands(H, W):
-        sRGB = rgb[rows].astype(np.float32) / np.iinfo(rgb.dtype).max
-        L[rows] = sRGB_to_Lab(sRGB)[:, :, 0]
+        L[rows] = Y_to_L(linear[rgb[rows]] @ weights)
     return L
+
+
+@lru_cache
+def _linear_values(dtype: np.dtype) -> np.ndarray:
+    """Return what each value of an integer sRGB channel is without the transfer curve, float32."""
+    top = np.iinfo(dtype).max
+    return sRGB_to_linear(np.arange(top + 1) / top).astype(np.float32)
 
 
 def join(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,7 @@ _Loading = tuple[Any, "Future[Seen]"]
 
 def flow(
     items: Iterable, load: Callable, finish: Callable, colorizer: Colorizer, batch: int
-) -> Iterator[tuple[Any, Future]]:
+) -> Generator[tuple[Any, Future], None, None]:
     """Yield (item, its finished work) in order: workers load and finish, the network runs here."""
     with workers() as pool:
         finishing: deque[tuple[Any, Future]] = deque()
@@ -113,8 +113,14 @@ def _failed(error: Exception) -> Future:
 
 
 def in_order(work: Callable[[Any], Any], items: Iterable) -> Iterator[Any]:
-    """Yield work(item) for each item, in their order; workers are a few of them ahead."""
-    with workers() as pool:
+    """Yield work(item) for each item, in their order; workers are a few of them ahead.
+
+    Items that come from a generator are closed at the end, and when the results are closed.
+    """
+    with ExitStack() as stack:
+        if hasattr(items, "close"):
+            stack.callback(items.close)
+        pool = stack.enter_context(workers())
         pending: deque[Future] = deque()
         for item in items:
             pending.append(pool.submit(work, item))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import time
 from pathlib import Path
 
 import lmdb
@@ -14,6 +16,7 @@ from colorization.inference import Colorizer
 from colorization.network import choose_device
 
 PICTURES = COLUMNS  # so many, each coloured and as it was
+PATIENCE = 10.0  # seconds that a database may take to be closed
 
 
 def validation_loss(
@@ -49,12 +52,27 @@ def some_images(source: str | os.PathLike, count: int) -> list[np.ndarray]:
     from caffe import io
     from caffe.proto import caffe_pb2
 
-    with lmdb.open(str(source), readonly=True, lock=False) as environment:
-        entries = environment.stat()["entries"]
-        count = min(count, entries)
-        wanted = {n * entries // count for n in range(count)}
-        with environment.begin() as transaction:
-            records = enumerate(transaction.cursor().iternext(keys=False))
-            found = [bytes(value) for number, value in records if number in wanted]
+    found = _records(source, count)
     planes = (io.datum_to_array(caffe_pb2.Datum.FromString(value)) for value in found)
     return [np.ascontiguousarray(bgr[::-1].transpose(1, 2, 0)) for bgr in planes]
+
+
+def _records(source: str | os.PathLike, count: int) -> list[bytes]:
+    """Return evenly spaced values of an LMDB, which a net of this process may have open."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with (
+                lmdb.open(str(source), readonly=True, lock=False) as environment,
+                environment.begin() as transaction,
+            ):
+                entries = environment.stat()["entries"]
+                count = min(count, entries)
+                wanted = {n * entries // count for n in range(count)}
+                values = enumerate(transaction.cursor().iternext(keys=False))
+                return [bytes(value) for number, value in values if number in wanted]
+        except lmdb.Error as error:
+            if "already open" not in str(error) or time.monotonic() > deadline:
+                raise
+            gc.collect()  # nets that are no longer used close their databases
+            time.sleep(0.05)

@@ -1,6 +1,6 @@
 """docs/cartoon.jpg: frames of the open cartoon's held-out episode, coloured by the default network.
 
-    python docs/make_cartoon_picture.py
+python docs/make_cartoon_picture.py
 """
 
 from itertools import islice

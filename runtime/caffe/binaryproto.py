@@ -4,6 +4,7 @@ The numbers of a blob are moved as one run of bytes: protobuf's own repeated fie
 one. What is written is byte for byte what protobuf would write.
 """
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
@@ -44,7 +45,9 @@ def read(path: PathLike, message_class: type[Message]) -> Any:
         raise CaffeError(f"{path}: HDF5 file, expected a binary {name} (HDF5 names end in .h5)")
     message = message_class()
     try:
-        message.ParseFromString(data)
+        with warnings.catch_warnings():  # protobuf 3 warns of what it raises anyway
+            warnings.simplefilter("ignore")
+            message.ParseFromString(data)
     except (DecodeError, UnicodeDecodeError):
         raise CaffeError(f"{path}: damaged or another format, expected a binary {name}") from None
     if not message.ListFields():

@@ -60,6 +60,11 @@ def set_precision(precision: str) -> None:
     torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
 
 
+def precision() -> str:
+    """What `set_precision` chose."""
+    return _state["precision"]
+
+
 def autocast() -> torch.autocast:
     """The context in which layers compute: automatic bf16 if `set_precision` asked for it."""
     return torch.autocast(device().type, torch.bfloat16, enabled=_state["precision"] == "bf16")

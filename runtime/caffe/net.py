@@ -6,7 +6,18 @@ from difflib import get_close_matches
 
 import torch
 
-from . import context, graph, log, ops, prototxt, python_layer, streams, upgrade, weights
+from . import (
+    context,
+    graph,
+    inference_plan,
+    log,
+    ops,
+    prototxt,
+    python_layer,
+    streams,
+    upgrade,
+    weights,
+)
 from .blob import Blob, shape_string
 from .errors import CaffeError
 from .layer import REGISTRY, Layer, layer_type_list
@@ -76,6 +87,7 @@ class Net(NetMethods):
         self._owners: dict[str, tuple] = {}  # param name -> layer name, index, blob, number
         self._callbacks: dict[str, list] = {"bf": [], "af": [], "bb": [], "ab": []}
         self._memory = 0
+        self._plans: dict = {}  # of infer
         available: OrderedDict[str, bool] = OrderedDict()  # blobs that no layer has used yet
         for index, layer_param in enumerate(param.layer):
             with _Naming(self, index, layer_param):
@@ -309,25 +321,53 @@ class Net(NetMethods):
         `inputs` maps input blobs to tensors of any fitting shape; the net's own blobs stay as they
         are. Only the layers that `outputs` need are run.
         """
+        plan = inference_plan.planned(self, inputs, outputs)
+        return plan.run(inputs) if plan else self._infer_by_layers(inputs, outputs)
+
+    def _infer_by_layers(self, inputs: dict, outputs: list) -> dict:
+        """What `infer` gives, layer by layer."""
         device, users = context.device(), self._users(outputs)
         values = {name: x.to(device) for name, x in inputs.items()}
         with torch.inference_mode(), context.autocast():
-            for i, layer in enumerate(self.layers):
-                if layer.type == "Input" or i not in users:
+            for i in sorted(users):
+                if self.layers[i].type == "Input":
                     continue
-                with _Naming(self, i, layer.param):
-                    missing = [name for name in self._bottom_names[i] if name not in values]
-                    if missing:
-                        raise CaffeError(f'infer needs a value for input "{missing[0]}"')
-                    bottom = tuple(values[name] for name in self._bottom_names[i])
-                    layer.reshape([tuple(x.shape) for x in bottom])
-                    params = tuple(blob.data_tensor(device) for blob in layer.blobs)
-                    tops = layer.forward(bottom, params)
+                with self._naming(i):
+                    bottom = self._bottoms_of(i, values)
+                tops = self._infer_layer(i, bottom)
                 del bottom
                 for name in users[i]:
                     values.pop(name, None)
                 values.update(zip(self._top_names[i], tops))
         return {name: values[name].float() for name in outputs}
+
+    def _infer_layer(self, index: int, bottom: tuple) -> tuple:
+        """The tops of one layer."""
+        layer = self.layers[index]
+        with self._naming(index):
+            layer.reshape([tuple(x.shape) for x in bottom])
+            params = tuple(blob.data_tensor(context.device()) for blob in layer.blobs)
+            return layer.forward(bottom, params)
+
+    def _check_infer_shapes(self, inputs: dict, outputs: list) -> None:
+        """Raise unless inputs of these shapes fit the layers that `outputs` need."""
+        shapes = dict(inputs)
+        for i in sorted(self._users(outputs)):
+            if self.layers[i].type != "Input":
+                with self._naming(i):
+                    tops = self.layers[i].reshape(list(self._bottoms_of(i, shapes)))
+                shapes.update(zip(self._top_names[i], map(tuple, tops)))
+
+    def _bottoms_of(self, index: int, values: dict) -> tuple:
+        """What `values` has for the layer's bottoms."""
+        names = self._bottom_names[index]
+        for name in names:
+            if name not in values:
+                raise CaffeError(f'infer needs a value for input "{name}"')
+        return tuple(values[name] for name in names)
+
+    def _naming(self, index: int) -> "_Naming":
+        return _Naming(self, index, self.layers[index].param)
 
     def _users(self, outputs: list) -> dict:
         """For each layer that `outputs` need: the bottoms that nobody reads after it."""

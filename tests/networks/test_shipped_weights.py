@@ -10,7 +10,6 @@ from colorization.inference import Colorizer, lightness
 from colorization.metrics import psnr
 from colorization.network import DEFAULT_NETWORK, network_path, network_weights
 
-
 SHIPPED = ("plain_quarter", "residual_quarter")
 
 

@@ -136,6 +136,11 @@ def test_empty_and_cut_databases_are_refused(tmp_path):
 def test_a_database_that_is_being_closed_is_waited_for(tmp_path):
     sources.write_lmdb(tmp_path / "db", [(b"k", b"v")])
     other = lmdb.open(str(tmp_path / "db"), readonly=True, lock=False)
+    try:
+        lmdb.open(str(tmp_path / "db"), readonly=True, lock=False).close()
+        pytest.skip("this lmdb lets a process open a database twice")
+    except lmdb.Error:
+        pass
     assert "already open" in message_of(sources.open_lmdb, tmp_path / "db")
     closing = threading.Timer(0.1, other.close)
     closing.start()

@@ -1,0 +1,151 @@
+"""Which layers an output needs and which of them make one step: without tensors, for inference."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from .errors import CaffeError
+from .proto.caffe_pb2 import TRAIN, EltwiseParameter
+
+
+@dataclass
+class Step:
+    """Layers that are computed at once: one of any type, or a convolution and what follows it.
+
+    `bottoms` and `tops` number values: each layer makes new ones, also where it works in place.
+    A convolution's `before` are factors and shifts of its channels, folded into its weights; then
+    comes the sum with the value `other`, if any, then a ReLU of this `slope`, if any, then `after`,
+    again factors and shifts.
+    """
+
+    number: int  # of the first layer
+    layer: Any
+    bottoms: list
+    tops: list
+    fuses: bool = False
+    before: list = field(default_factory=list)
+    other: "int | None" = None
+    slope: "float | None" = None
+    after: list = field(default_factory=list)
+
+    @property
+    def reads(self) -> list:
+        """All values that the step needs."""
+        return self.bottoms + ([] if self.other is None else [self.other])
+
+
+@dataclass
+class Graph:
+    """Steps in order, and the number of the value of each input and each output."""
+
+    steps: list
+    inputs: dict
+    outputs: dict
+
+
+def graph_of(net, inputs: Iterable, outputs: Iterable) -> Graph:
+    """The steps of a net that lead from the named inputs to the named outputs."""
+    values = {name: i for i, name in enumerate(inputs)}
+    given, count, steps = dict(values), len(values), []
+    for number in sorted(net._users(outputs)):
+        layer = net.layers[number]
+        tops, bottoms = net._top_names[number], net._bottom_names[number]
+        if layer.type == "Input":
+            continue
+        for name in bottoms:
+            if name not in values:
+                error = CaffeError(f'infer needs a value for input "{name}"')
+                raise net._located(number, layer.param, error)
+        if passes_on(layer):
+            values.update(dict.fromkeys(tops, values[bottoms[0]]))
+            continue
+        new = list(range(count, count + len(tops)))
+        count += len(tops)
+        read = [values[name] for name in bottoms]
+        steps.append(Step(number, layer, read, new, is_plane_filter(layer)))
+        values.update(zip(tops, new))
+    results = {name: values[name] for name in outputs}
+    return Graph(_fused(steps, set(results.values())), given, results)
+
+
+def passes_on(layer) -> bool:
+    """Whether the tops are the bottom."""
+    return layer.type == "Split" or (layer.type == "Dropout" and layer.phase != TRAIN)
+
+
+def _fused(steps: list, results: set) -> list:
+    """The steps, each convolution with the layers after it that it can take in."""
+    readers = Counter(value for step in steps for value in step.bottoms)
+    readers.update(results)
+    followers = {value: step for step in steps for value in step.bottoms}
+    single = {value: step for value, step in followers.items() if readers[value] == 1}
+    made = set(followers) - {value for step in steps for value in step.tops}
+    fused: list = []
+    absorbed: set = set()
+    for step in steps:
+        if step.number in absorbed:
+            continue
+        if step.fuses:
+            absorbed.update(_chain(step, single, made))
+        fused.append(step)
+        made.update(step.tops)
+    return fused
+
+
+def _chain(step: Step, followers: dict, made: set) -> list:
+    """Let a convolution take in what follows, as far as that goes; the numbers of those layers."""
+    numbers = []
+    follower = followers.get(step.tops[0])
+    while follower is not None and _absorb(step, follower, made):
+        numbers.append(follower.number)
+        step.tops = follower.tops
+        follower = followers.get(step.tops[0])
+    return numbers
+
+
+def _absorb(step: Step, follower: Step, made: set) -> bool:
+    """Take the follower in, if it is of a kind that can come next."""
+    layer = follower.layer
+    open_for_sum = step.other is None and step.slope is None and not step.after
+    if is_per_channel(layer):
+        (step.before if open_for_sum else step.after).append(layer)
+    elif layer.type == "ReLU" and step.slope is None and not step.after:
+        slope = layer.param.relu_param.negative_slope
+        if slope and step.other is not None:  # which oneDNN's operators do not offer
+            return False
+        step.slope = slope
+    elif open_for_sum and _is_sum(layer) and step.layer.type == "Convolution":
+        other = [value for value in follower.bottoms if value != step.tops[0]]
+        if len(other) != 1 or other[0] not in made:
+            return False
+        step.other = other[0]
+    else:
+        return False
+    return True
+
+
+def is_plane_filter(layer) -> bool:
+    """Whether the layer is a Convolution or Deconvolution of images (N, C, H, W), one of them."""
+    return (
+        layer.type in ("Convolution", "Deconvolution")
+        and len(layer.param.bottom) == 1
+        and layer.axis == 1
+        and len(layer.window.kernel) == 2
+    )
+
+
+def is_per_channel(layer) -> bool:
+    """Whether the layer multiplies and shifts each channel by stored numbers, nothing else."""
+    if layer.type == "BatchNorm":
+        return layer.use_global_stats
+    if layer.type not in ("Scale", "Bias") or len(layer.param.bottom) != 1:
+        return False
+    return len(layer.operand) == 1 and layer.options.axis in (1, -3)
+
+
+def _is_sum(layer) -> bool:
+    if layer.type != "Eltwise" or len(layer.param.bottom) != 2:
+        return False
+    param = layer.param.eltwise_param
+    return param.operation == EltwiseParameter.SUM and all(c == 1 for c in param.coeff)

@@ -1,0 +1,350 @@
+"""Net.infer through a plan: what each fusion computes, and that changed weights are seen."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import caffe
+from caffe import inference_graph, inference_plan
+from caffe.errors import CaffeError
+from colorization.network import networks
+
+DEPLOYS = sorted(networks().glob("*/deploy.prototxt"))
+HEAD = 'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: [2, 6, 9, 7] } } }\n'
+CONV = """layer { name: "%s" type: "Convolution" bottom: "%s" top: "%s"
+  convolution_param { num_output: %d kernel_size: 3 pad: 1 } }
+"""
+NORM = 'layer { name: "%s" type: "BatchNorm" bottom: "%s" top: "%s" }\n'
+RELU = 'layer { name: "%s" type: "ReLU" bottom: "%s" top: "%s" }\n'
+
+
+def chain(*layers):
+    return HEAD + "".join(text % tuple(names) for text, *names in layers)
+
+
+@pytest.fixture
+def build(tmp_path):
+    def build(text, phase=caffe.TEST):
+        path = tmp_path / "net.prototxt"
+        path.write_text(text)
+        return filled(caffe.Net(str(path), phase))
+
+    yield build
+    caffe.set_precision("fp32")
+
+
+def filled(net):
+    """The net with weights under which nothing vanishes, explodes or has a special value."""
+    rng = np.random.default_rng(4)
+    for name, blobs in net.params.items():
+        for i, blob in enumerate(blobs):
+            value = rng.normal(size=blob.shape)
+            if net.layer_dict[name].type == "BatchNorm":
+                value = (0.3 * value, 0.5 + abs(value), np.array([1.7]))[i]
+            elif len(blob.shape) == 4:
+                value *= (1 / value[0].size) ** 0.5
+            blob.data[...] = value
+    return net
+
+
+def numbers(*shape, seed=0):
+    return torch.from_numpy(np.random.default_rng(seed).normal(size=shape).astype(np.float32))
+
+
+def steps(net, outputs=None):
+    outputs = outputs or net.outputs
+    return inference_graph.graph_of(net, net.inputs, outputs).steps
+
+
+def assert_infers(net, given, outputs=None, relative=1e-5):
+    """Assert that infer gives what the layers give one by one."""
+    outputs = outputs or net.outputs
+    kept = {name: x.clone() for name, x in given.items()}
+    expected = net._infer_by_layers(given, outputs)
+    found = net.infer(given, outputs)
+    assert net._plans, "infer made no plan"
+    for name in outputs:
+        scale = expected[name].abs().max()
+        assert found[name].dtype == torch.float32 and found[name].is_contiguous()
+        assert (found[name] - expected[name]).abs().max() <= relative * scale
+    for name, x in given.items():
+        assert torch.equal(x, kept[name])
+
+
+def test_there_are_deploy_nets():
+    assert len(DEPLOYS) >= 8
+
+
+def narrow(text):
+    """The net with an eighth of the channels, which tells as much in less time."""
+    return re.sub(
+        r"num_output: (\d+)",
+        lambda match: f"num_output: {int(match[1]) // 8 if int(match[1]) % 16 == 0 else match[1]}",
+        text,
+    )
+
+
+@pytest.mark.parametrize("deploy", DEPLOYS, ids=lambda path: path.parent.name)
+def test_deploy_nets_infer_what_their_layers_give(build, deploy: Path):
+    net = build(narrow(deploy.read_text()))
+    outputs = [name for name in ("pred_313", "ab") if name in net.blobs]
+    L = torch.from_numpy(np.random.default_rng(1).uniform(0, 100, (1, 1, 16, 24)))
+    assert_infers(net, {"data_l": L.float()}, outputs, 1e-4)
+
+
+FUSED = {
+    "conv": chain((CONV, "c", "x", "c", 5)),
+    "conv, relu": chain((CONV, "c", "x", "c", 5), (RELU, "r", "c", "c")),
+    "conv, norm": chain((CONV, "c", "x", "c", 5), (NORM, "n", "c", "c")),
+    "conv, relu, norm": chain(
+        (CONV, "c", "x", "c", 5), (RELU, "r", "c", "c"), (NORM, "n", "c", "n")
+    ),
+    "conv, norm, scale, bias, relu": chain(
+        (CONV, "c", "x", "c", 5),
+        (NORM, "n", "c", "n"),
+        (
+            'layer { name: "%s" type: "Scale" bottom: "%s" top: "%s" '
+            "scale_param { bias_term: true } }\n",
+            *("s", "n", "n"),
+        ),
+        ('layer { name: "%s" type: "Bias" bottom: "%s" top: "%s" }\n', "b", "n", "n"),
+        (RELU, "r", "n", "n"),
+    ),
+    "leaky": chain(
+        (CONV, "c", "x", "c", 5),
+        (RELU.replace(" }", " relu_param { negative_slope: 0.2 } }"), "r", "c", "c"),
+    ),
+    "without bias, with everything else": HEAD
+    + """layer { name: "c" type: "Convolution" bottom: "x" top: "c" convolution_param {
+           num_output: 8 kernel_h: 2 kernel_w: 3 stride_h: 2 stride_w: 1 pad_h: 3 pad_w: 2
+           dilation: 2 group: 2 bias_term: false } }
+         layer { name: "n" type: "BatchNorm" bottom: "c" top: "c" }""",
+    "deconv": HEAD
+    + """layer { name: "c" type: "Deconvolution" bottom: "x" top: "c" convolution_param {
+           num_output: 5 kernel_h: 4 kernel_w: 3 stride: 2 pad_h: 1 pad_w: 0 } }
+         layer { name: "n" type: "BatchNorm" bottom: "c" top: "c" }
+         layer { name: "r" type: "ReLU" bottom: "c" top: "c" }""",
+    "deconv in groups": HEAD
+    + """layer { name: "c" type: "Deconvolution" bottom: "x" top: "c" convolution_param {
+           num_output: 4 kernel_size: 4 stride: 2 pad: 1 group: 2 dilation: 2 bias_term: false } }
+         layer { name: "n" type: "BatchNorm" bottom: "c" top: "c" }
+         layer { name: "r" type: "ReLU" bottom: "c" top: "c" }""",
+    "sum": chain(
+        (CONV, "a", "x", "a", 5),
+        (CONV, "b", "x", "b", 5),
+        (NORM, "n", "b", "b"),
+        (
+            'layer { name: "%s" type: "Eltwise" bottom: "%s" bottom: "b" top: "%s" }\n',
+            *("sum", "a", "sum"),
+        ),
+        (RELU, "r", "sum", "sum"),
+        (NORM, "m", "sum", "sum"),
+    ),
+}
+
+
+@pytest.mark.parametrize("text", FUSED.values(), ids=FUSED)
+def test_chains_of_layers_are_one_step(build, text):
+    net = build(text)
+    expected = 2 if "Eltwise" in text else 1
+    assert [step.fuses for step in steps(net)] == [True] * expected
+    assert_infers(net, {"x": numbers(2, 6, 9, 7)})
+
+
+def test_a_sum_with_an_input_leaves_it_alone(build):
+    text = chain((CONV, "c", "x", "c", 6)) + (
+        'layer { name: "s" type: "Eltwise" bottom: "x" bottom: "c" top: "s" }'
+    )
+    net = build(text)
+    assert [step.other for step in steps(net)] == [0]
+    x = numbers(2, 6, 9, 7).contiguous(memory_format=torch.channels_last)
+    assert_infers(net, {"x": x})
+
+
+def test_a_sum_leaves_alone_what_is_read_later(build):
+    net = build(
+        chain((CONV, "a", "x", "a", 5), (CONV, "b", "x", "b", 5))
+        + 'layer { name: "p" type: "Power" bottom: "a" top: "p" }'  # the same tensor
+        + 'layer { name: "s" type: "Eltwise" bottom: "a" bottom: "b" top: "s" }'
+        + 'layer { name: "m" type: "Eltwise" bottom: "s" bottom: "p" top: "m" '
+        "eltwise_param { operation: MAX } }"
+    )
+    assert any(step.other is not None for step in steps(net))
+    assert_infers(net, {"x": numbers(2, 6, 9, 7)}, ["m", "a"])
+    assert_infers(net, {"x": numbers(2, 6, 9, 7)}, ["m"])
+
+
+def test_sums_of_another_kind_stay_layers(build):
+    for options in ("operation: PROD", "coeff: 1 coeff: -1", "operation: MAX"):
+        net = build(
+            chain((CONV, "a", "x", "a", 5), (CONV, "b", "x", "b", 5))
+            + 'layer { name: "s" type: "Eltwise" bottom: "a" bottom: "b" top: "s" '
+            f"eltwise_param {{ {options} }} }}"
+        )
+        assert [step.layer.type for step in steps(net)][-1] == "Eltwise"
+        assert_infers(net, {"x": numbers(2, 6, 9, 7)})
+
+
+def test_a_leaky_relu_after_a_sum_stays_a_layer(build):
+    leaky = "relu_param { negative_slope: 0.5 } }"
+    net = build(
+        FUSED["sum"].replace('bottom: "sum" top: "sum" }', f'bottom: "sum" top: "sum" {leaky}', 1)
+    )
+    assert [step.layer.type for step in steps(net)] == ["Convolution"] * 2 + ["ReLU", "BatchNorm"]
+    assert_infers(net, {"x": numbers(2, 6, 9, 7)})
+
+
+def test_an_output_within_a_chain_ends_a_step(build):
+    net = build(FUSED["conv, norm, scale, bias, relu"])
+    assert [step.layer.name for step in steps(net, ["c", "n"])] == list("cnsbr")
+    assert_infers(net, {"x": numbers(2, 6, 9, 7)}, ["c", "n"])
+
+
+def test_statistics_of_the_batch_are_not_folded(build):
+    text = FUSED["conv, norm"].replace(
+        '"BatchNorm"', '"BatchNorm" batch_norm_param { use_global_stats: false }'
+    )
+    assert [step.layer.type for step in steps(build(text))] == ["Convolution", "BatchNorm"]
+
+
+def test_no_statistics_yet_are_zeros(build):
+    net = build(FUSED["conv, norm"])
+    net.params["n"][2].data[...] = 0
+    assert_infers(net, {"x": numbers(2, 6, 9, 7)}, relative=1e-4)
+
+
+def test_layers_that_need_rows_get_rows(build):
+    net = build(
+        chain((CONV, "c", "x", "c", 5))
+        + 'layer { name: "f" type: "Flatten" bottom: "c" top: "f" }'
+        + 'layer { name: "i" type: "InnerProduct" bottom: "f" top: "i" '
+        "inner_product_param { num_output: 3 } }"
+    )
+    assert_infers(net, {"x": numbers(2, 6, 9, 7)})
+
+
+def test_any_size_and_any_number_of_images(build):
+    net = build(FUSED["sum"])
+    for shape in ((2, 6, 9, 7), (1, 6, 9, 7), (5, 6, 4, 13), (1, 6, 1, 1)):
+        assert_infers(net, {"x": numbers(*shape)})
+    assert len(net._plans) == 1
+    assert net.infer({"x": numbers(0, 6, 9, 7)}, ["sum"])["sum"].shape == (0, 5, 9, 7)
+
+
+def test_a_shape_that_does_not_fit_is_told_with_its_layer(build):
+    net = build(FUSED["conv"])
+    for _ in range(2):
+        with pytest.raises(CaffeError, match=r'prototxt:2: layer "c" .*expected 6 channels'):
+            net.infer({"x": numbers(2, 4, 9, 7)}, ["c"])
+
+
+def test_bf16_stays_as_close_as_layer_by_layer(build):
+    net = build(FUSED["sum"])
+    given = {"x": numbers(2, 6, 9, 7)}
+    exact = net.infer(given, ["sum"])["sum"]
+    caffe.set_precision("bf16")
+    found = net.infer(given, ["sum"])["sum"]
+    assert found.dtype == torch.float32
+    assert 1e-4 < (found - exact).abs().max() / exact.abs().max() < 0.03
+    caffe.set_precision("fp32")
+    assert torch.equal(net.infer(given, ["sum"])["sum"], exact)
+
+
+def test_without_onednn_layers_compute_one_by_one(build, monkeypatch):
+    net = build(FUSED["sum"])
+    given = {"x": numbers(2, 6, 9, 7)}
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+        found = net.infer(given, ["sum"])["sum"]
+    assert not net._plans
+    torch.testing.assert_close(found, net.infer(given, ["sum"])["sum"])
+
+
+# Changed weights
+
+
+@pytest.mark.parametrize("layer, index", [("c", 0), ("c", 1), ("n", 0), ("n", 2)])
+def test_changed_weights_are_seen(build, layer, index):
+    net = build(FUSED["conv, relu, norm"])
+    given = {"x": numbers(2, 6, 9, 7)}
+    before = net.infer(given, ["n"])["n"]
+    blob = net.params[layer][index]
+
+    def assert_seen():
+        nonlocal before
+        assert_infers(net, given)
+        after = net.infer(given, ["n"])["n"]
+        assert not torch.equal(before, after)
+        before = after
+
+    blob.data[...] *= 1.5
+    assert_seen()
+    view = blob.data
+    view[0] += 0.25
+    assert_seen()
+    view[0] += 0.25  # through a view from before the last pass
+    assert_seen()
+    part = view[:1]
+    del view
+    part += 0.25
+    assert_seen()
+    del part
+    assert_infers(net, given)
+    blob.data_tensor().mul_(1.25)
+    assert_seen()
+    blob.set_data(blob.data_tensor() * 1.25)
+    assert_seen()
+    part = blob.data[:1]
+    blob.set_data(blob.data_tensor() * 1.25)
+    assert_seen()
+    part += 0.25
+    assert_seen()
+
+
+def test_weights_of_a_file_and_of_another_net_are_seen(build, tmp_path):
+    net, other = build(FUSED["sum"]), build(FUSED["sum"])
+    given = {"x": numbers(2, 6, 9, 7)}
+    before = net.infer(given, ["sum"])["sum"]
+    for blobs in other.params.values():
+        blobs[0].data[...] *= 0.75
+    expected = other.infer(given, ["sum"])["sum"]
+    assert not torch.equal(before, expected)
+    other.save(str(tmp_path / "other.caffemodel"))
+    net.copy_from(str(tmp_path / "other.caffemodel"))
+    torch.testing.assert_close(net.infer(given, ["sum"])["sum"], expected)
+    other.params["a"][0].data[...] *= 2
+    net.share_with(other)
+    expected = other.infer(given, ["sum"])["sum"]
+    torch.testing.assert_close(net.infer(given, ["sum"])["sum"], expected)
+
+
+def test_weights_are_prepared_once(build, monkeypatch):
+    net = build(FUSED["sum"])
+    prepared = []
+    prepare = inference_plan.FilterStep._prepare
+    monkeypatch.setattr(
+        inference_plan.FilterStep,
+        "_prepare",
+        lambda step, shape: (prepared.append(step), prepare(step, shape)),
+    )
+    for _ in range(3):
+        net.infer({"x": numbers(2, 6, 9, 7)}, ["sum"])
+    assert len(prepared) == 2
+    net.params["b"][1].data[...] = 0.5
+    for _ in range(3):
+        net.infer({"x": numbers(1, 6, 8, 5)}, ["sum"])
+    assert len(prepared) == 3
+    view = net.params["b"][1].data  # may be written to, but is not
+    for _ in range(3):
+        net.infer({"x": numbers(1, 6, 8, 5)}, ["sum"])
+    assert len(prepared) == 4 and view is not None
+
+
+def test_a_net_keeps_few_plans(build):
+    net = build(FUSED["conv, norm, scale, bias, relu"])
+    for output in (["c"], ["n"], ["c", "n"], ["n", "c"]):
+        assert_infers(net, {"x": numbers(2, 6, 9, 7)}, output)
+        assert 1 <= len(net._plans) <= inference_plan.PLANS
