@@ -45,10 +45,10 @@ def read(path: PathLike, message_class: type[Message]) -> Any:
         raise CaffeError(f"{path}: HDF5 file, expected a binary {name} (HDF5 names end in .h5)")
     message = message_class()
     try:
-        with warnings.catch_warnings():  # protobuf 3 warns of what it raises anyway
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings():  # protobuf 3 only warns of data that is left over
+            warnings.simplefilter("error")
             message.ParseFromString(data)
-    except (DecodeError, UnicodeDecodeError):
+    except (DecodeError, UnicodeDecodeError, RuntimeWarning, SystemError):
         raise CaffeError(f"{path}: damaged or another format, expected a binary {name}") from None
     if not message.ListFields():
         raise CaffeError(f"{path}: holds no field of {name}, expected a binary {name}")
