@@ -24,7 +24,6 @@ from colorization.magic_init import magic_init
 from colorization.magic_init.filter_layer import FILTER_TYPES
 from colorization.plots import Line, write_line_chart
 from colorization.training import (
-    PREDICTIONS,
     Plan,
     caffe_train,
     fast_precision,
@@ -116,14 +115,13 @@ def held_out_deviations(train: Path, weights: Path, read: int) -> dict[str, np.n
 def _compare_losses(plan: Plan, options: argparse.Namespace, work: Path, start: Path) -> None:
     """Train from each start on the same data and seed; write the chart and the CSV."""
     curves = {}
-    for filler in ("xavier", "msra", "MagicInit", "MagicInit, predictions 0.1"):
-        place = work / filler.replace(", ", "_").replace(" ", "_")
+    for filler in ("xavier", "msra", "MagicInit"):
+        place = work / filler
         place.mkdir()
         write_prototxts(plan, options.data, place, gpu=None)
-        _set_filler(place / "train.prototxt", filler if filler in ("xavier", "msra") else "xavier")
+        _set_filler(place / "train.prototxt", "xavier" if filler == "MagicInit" else filler)
         _set_solver(place / "solver.prototxt", plan.iterations)
-        weights = _less(start, place) if "predictions" in filler else start
-        weights = None if filler in ("xavier", "msra") else weights
+        weights = start if filler == "MagicInit" else None
         caffe_train(place, plan.iterations, weights=weights, precision=plan.precision)
         curves[filler] = losses(place / "train.log")
         values = [loss for _, loss in curves[filler]]
@@ -138,15 +136,6 @@ def _compare_losses(plan: Plan, options: argparse.Namespace, work: Path, start: 
         writer.writerow(["iteration", *curves])
         for row in zip(*curves.values()):
             writer.writerow([row[0][0], *(loss for _, loss in row)])
-
-
-def _less(start: Path, place: Path) -> Path:
-    """Write the start with the predictions that `train_network --magic-init` gives them."""
-    net = caffe.Net(str(place / "train.prototxt"), str(start), caffe.TRAIN)
-    for blob in net.params["pred_313"]:
-        blob.data[...] *= PREDICTIONS
-    net.save(str(place / "start.caffemodel"))
-    return place / "start.caffemodel"
 
 
 def _set_filler(path: Path, filler: str) -> None:

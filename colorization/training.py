@@ -28,7 +28,6 @@ from colorization.magic_init import MagicInitError, magic_init
 from colorization.network import choose_device, network_path
 from colorization.validation import validation_loss, write_pictures
 
-PREDICTIONS = 0.1  # deviation that MagicInit gives them; 1 begins with a higher loss
 _ITERATION = re.compile(r"\] Iteration (\d+).*, loss = (\S+)")
 
 
@@ -229,7 +228,6 @@ def _initialised(plan: Plan, work: Path, gpu: int | None) -> Path:
                 work / "train.prototxt",
                 start,
                 weights=plan.weights,
-                predictions=PREDICTIONS,
                 watch=_watched("MagicInit"),
             )
         except MagicInitError as error:

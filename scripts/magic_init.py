@@ -14,7 +14,8 @@ The network reads batches through its own data layers, so run this where the tra
     caffe train -solver networks/plain/solver.prototxt -weights plain_start.caffemodel
 
 Every unit of every layer with filters (Convolution, Deconvolution, InnerProduct) then has standard
-deviation 1 and mean --bias on these data. Kraehenbuehl et al., arXiv 1511.06856.
+deviation 1 and mean --bias on these data; the predictions that a KLLoss or EuclideanLoss reads have
+the mean for which it is least. Kraehenbuehl et al., arXiv 1511.06856.
 """
 
 
@@ -60,14 +61,6 @@ def _parser() -> argparse.ArgumentParser:
         help="all layers with filters, or those whose weights are all zero (all)",
     )
     add("--weights", type=Path, metavar="START.caffemodel", help="weights of the other layers")
-    add(
-        "--predictions",
-        type=float,
-        default=1.0,
-        metavar="D",
-        help="deviation of the units that nothing comes behind; 0.1 lets training begin at a lower"
-        " loss (1)",
-    )
     add("--precision", choices=("fp32", "bf16"), default="fp32", help="(fp32)")
     device = parser.add_mutually_exclusive_group()
     device.add_argument("--gpu", type=int, metavar="ID", help="compute on this GPU")
@@ -102,7 +95,6 @@ def _run(options: argparse.Namespace) -> int:
             options.seed,
             options.layers,
             options.weights,
-            options.predictions,
             watch=partial(tqdm, leave=False, disable=None),
         )
     except (MagicInitError, NetworkError, OSError, caffe_error) as error:

@@ -27,6 +27,9 @@ multiplies their C_k by s^2 and leaves all others, so
 
 A net without Scale layers has no scale left to choose: the deviations of 1 fix them all.
 
+Predictions (ours). The mean of a unit that the loss reads is the constant for which the loss is
+least (`targets`), instead of beta: otherwise the first iterations do nothing but learn it.
+
 Only the interface of pycaffe is used, so this runs on genuine Caffe as well.
 """
 

@@ -17,11 +17,11 @@ from colorization.magic_init.rates import Evened, even_out, free_scales
 from colorization.magic_init.steps import (
     Step,
     batches_in_memory,
-    last_layers,
     last_reader,
     needed,
     steps_of,
 )
+from colorization.magic_init.targets import best_constants
 
 LAYERS = ("all", "zero")
 ROUND_IMAGES = 64  # least number that a round sees, in as many batches as that takes
@@ -46,16 +46,15 @@ def magic_init(
     seed: int = 1,
     layers: str = "all",
     weights: str | os.PathLike | None = None,
-    predictions: float = 1.0,
     watch: Callable[[Iterable], Iterable] = iter,
 ) -> Summary:
     """Initialise the net of a train prototxt from its own data and write the .caffemodel `output`.
 
     `method` is that of `filters`; `iterations` the number of rounds; `beta` the mean of each unit.
     `layers` is "all", or "zero": those whose weights are all zero, as the authors' program does, no
-    other layer being changed. `weights` is a .caffemodel to begin with. `predictions` is multiplied
-    into the layers behind which there is no other such layer: logits of deviation 1 begin with a
-    confidence that nothing has taught them (ours). `watch` sees the layers go by, then the rounds.
+    other layer being changed. `weights` is a .caffemodel to begin with. `watch` sees
+    the layers go by, then the rounds. The means of predictions that a KLLoss or EuclideanLoss reads
+    are not beta but the constant of least loss (`best_constants`; ours).
     The running statistics of a BatchNorm behind a new layer become those of the data seen. The
     device is that which Caffe is set to. MagicInitError if it cannot be done.
     """
@@ -73,9 +72,9 @@ def magic_init(
         images += _refine(net, chosen, beta)
         if scales and not (evened and evened[-1].change < SETTLED):
             evened.append(even_out(net, chosen, scales, len(evened) + 1))
-    for name in last_layers(steps, chosen):
-        for blob in net.params[name]:
-            blob.data[...] *= predictions
+    for name, constant in best_constants(net, steps, messages, chosen).items():
+        if chosen[name].bias is not None:
+            chosen[name].bias.data[...] += constant - beta
     for blob, values in kept:
         blob.data[...] = values
     with replacing(output) as temporary:

@@ -56,19 +56,6 @@ def needed(steps: Sequence[Step], names: Iterable[str]) -> list[Step]:
     return needed[::-1]
 
 
-def last_layers(steps: Sequence[Step], names: Iterable[str]) -> list[str]:
-    """Return those of the named layers behind which there is no other of them."""
-    names, last = set(names), []
-    read: set[int] = set()
-    for step in reversed(steps):
-        named = step.name in names
-        if named and not read.intersection(step.makes):
-            last.append(step.name)
-        if named or read.intersection(step.makes):
-            read.update(step.reads)
-    return last[::-1]
-
-
 def last_reader(steps: Sequence[Step]) -> dict[int, int]:
     """Return value -> the index of the step after which nobody reads it."""
     last: dict[int, int] = {}
