@@ -33,7 +33,7 @@ from colorization.training import (
     write_prototxts,
 )
 
-HELD_OUT_BATCHES = 48
+HELD_OUT_BATCHES = 128
 
 
 def main() -> None:

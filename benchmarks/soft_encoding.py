@@ -1,7 +1,7 @@
 """Soft encoding of a training batch: our search for near pairs against a ball tree, on one core.
 
 The colours are those of the clip: what a network is trained on. The share of a training step is
-that of the plain network's step in `plain_against_torch`, at the same batch.
+that of the plain network's step in `training_step`, at the same batch.
 """
 
 import argparse
@@ -9,7 +9,7 @@ import argparse
 import numpy as np
 import torch
 from common import CLOCKS, compare_all, machine, milliseconds
-from plain_against_torch import caffe_solver
+from training_step import caffe_solver
 
 import caffe
 from colorization.colour import sRGB_to_Lab

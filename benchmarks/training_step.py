@@ -1,4 +1,4 @@
-"""The plain network against the same network written in torch alone: forward, and a training step.
+"""A training step of the plain network against the same network written in torch alone.
 
 Both compute the same layers on inputs of the same size; ours runs them one by one as Caffe does,
 keeps blobs and differentiates layer by layer, the peer is torch.nn.Sequential with autograd and
@@ -8,9 +8,10 @@ torch's Adam.
 import argparse
 import os
 import tempfile
+from functools import partial
 
 import torch
-from common import compare, machine
+from common import CLOCKS, compare_all, machine
 from torch import nn
 
 import caffe
@@ -65,47 +66,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch", type=int, default=2, help="of the training step (2)")
     parser.add_argument("--runs", type=int, default=7, help="(7)")
+    parser.add_argument("--clock", choices=CLOCKS, default="wall", help="(wall)")
     options = parser.parse_args()
     print(machine())
-    deploy = caffe.Net(str(network_path("plain")), caffe.TEST)
     torch.manual_seed(1)
-    net = torch_plain().eval()
-    L = torch.rand(1, 1, 224, 224)
-    for precision in ("fp32", "bf16"):
-        caffe.set_precision(precision)
-
-        @torch.inference_mode()
-        def forward(enabled=precision == "bf16"):
-            with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
-                return net(L)
-
-        compare(
-            f"forward, batch 1, {precision}",
-            lambda: deploy.infer({"data_l": L}, ["pred_313"]),
-            forward,
-            options.runs,
-        )
-    solver, net = caffe_solver(options.batch), net.train()
+    solver, net = caffe_solver(options.batch), torch_plain().train()
     adam = torch.optim.Adam(net.parameters(), 1e-4)
     x, y = torch.rand(options.batch, 1, 224, 224), torch.rand(options.batch, 313, 56, 56)
     solver.net.blobs["scaled_l"].data[...] = x.numpy()
     solver.net.blobs["target"].data[...] = y.numpy()
+
+    def step(precision: str):
+        adam.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            z = net(x)
+        ((z.float() - y) ** 2).sum().div(2 * options.batch).backward()
+        adam.step()
+
     for precision in ("fp32", "bf16"):
         caffe.set_precision(precision)
-
-        def step(enabled=precision == "bf16"):
-            adam.zero_grad()
-            with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
-                z = net(x)
-            ((z.float() - y) ** 2).sum().div(2 * options.batch).backward()
-            adam.step()
-
-        compare(
-            f"training step, batch {options.batch}, {precision}",
-            lambda: solver.step(1),
-            step,
-            options.runs,
-        )
+        name = f"training step, batch {options.batch}, {precision}"
+        peers = {f"torch {p}": partial(step, p) for p in dict.fromkeys((precision, "fp32"))}
+        compare_all(name, lambda: solver.step(1), peers, options.runs, options.clock)
 
 
 if __name__ == "__main__":
