@@ -27,7 +27,7 @@ check: setup
 	$(BIN)/mypy
 
 bench: setup
-	for script in $(filter-out benchmarks/common.py benchmarks/magic_init.py,$(wildcard benchmarks/*.py)); do $(BIN)/python $$script || exit 1; done
+	for script in $(filter-out benchmarks/common.py benchmarks/gpu.py benchmarks/magic_init.py,$(wildcard benchmarks/*.py)); do $(BIN)/python $$script || exit 1; done
 
 clean:
 	rm -rf $(VENV) build

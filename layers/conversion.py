@@ -1,5 +1,6 @@
 """Colour conversion."""
 
+from colorization.array_namespace import array_namespace
 from colorization.colour import sRGB_to_Lab
 from layers.base import ArrayLayer, check_channels
 
@@ -15,4 +16,6 @@ class BGRToLab(ArrayLayer):
         return check_channels(bgr, 3)
 
     def forward(self, bottom, top):
-        top[0].data[...] = sRGB_to_Lab(bottom[0].data[:, [2, 1, 0]] / 255, axis=1)
+        bgr = bottom[0].data
+        rgb = array_namespace(bgr).flip(bgr, (1,))
+        top[0].data[...] = sRGB_to_Lab(rgb / 255, axis=1)

@@ -43,7 +43,7 @@ def _mean_target(net, steps: Sequence[Step], loss: Step) -> np.ndarray:
     """Return sum v q / sum v (Q,) of the targets and weights that a loss reads."""
     sources = _with_splits(steps, _makers(steps, loss.reads[1:]))
     target, weights = loss.bottoms[1], loss.bottoms[2:]
-    total, mass, images = 0.0, 0.0, 0
+    total, mass, images = np.zeros(1), 0.0, 0
     while images < TARGET_IMAGES:
         for step in sources:
             net.forward(start=step.name, end=step.name)

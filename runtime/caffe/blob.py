@@ -45,7 +45,7 @@ class SyncedMemory:
             self._host, self._host_is_newest = None, False
             self._tensor = source = torch.zeros(shape, device=device)
         elif source.device != device:
-            self._tensor = source = source.to(device)
+            self._tensor = source = source.to(device, non_blocking=_is_pinned(source))
             self._host_is_newest = False
         return _view(source, shape, count)
 
@@ -74,6 +74,11 @@ class SyncedMemory:
         elif host is not None and host.numel() != value.numel():
             self._host = None
         self._tensor, self._host_is_newest = value, False
+
+
+def _is_pinned(tensor: torch.Tensor) -> bool:
+    """Whether a GPU can read the memory by itself, while the host goes on."""
+    return tensor.device == CPU and tensor.is_pinned()
 
 
 def _view(tensor: torch.Tensor, shape: tuple, count: int) -> torch.Tensor:
@@ -149,12 +154,20 @@ class Blob:
         if self._diff.allocated:
             self.diff_tensor(value.device).add_(value)
         else:
-            self._diff.set(value.to(torch.float32).clone())
+            plain = torch.contiguous_format
+            self._diff.set(value.to(torch.float32).clone(memory_format=plain))
 
     def clear_diff(self) -> None:
         """Set the gradients to zero."""
-        if self._diff.allocated:
-            self.diff_tensor(self._diff._tensor.device).zero_()
+        diff = self.stored_diff()
+        if diff is not None:
+            diff.zero_()
+
+    def stored_diff(self) -> "torch.Tensor | None":
+        """The gradients as a tensor where they are now; None if there were never any."""
+        if not self._diff.allocated:
+            return None
+        return self.diff_tensor(self._diff._tensor.device)
 
     def share_data(self, other: "Blob") -> None:
         """Use the data of `other` from now on."""

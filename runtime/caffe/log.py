@@ -7,14 +7,19 @@ starts at INFO. The module is callable: `caffe.log("text")` is pycaffe's functio
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from types import ModuleType
 from typing import Any
 
+Show = Callable[[int, Callable[[], float]], None]
+
 INFO, WARNING, ERROR, FATAL = range(4)
 LEVEL_VARIABLE = "GLOG_minloglevel"  # of the environment, in glog's spelling
+
+SHOWN_EVERY = 0.1  # seconds between two losses of the bar: a GPU must be waited for to tell one
 
 _state: dict[str, Any] = {"level": WARNING, "bar": None}
 
@@ -75,17 +80,24 @@ def _write(level: int, place: str, message: str) -> None:
 
 
 @contextmanager
-def progress(total: int, initial: int) -> Iterator[Callable[[int, float], None]]:
-    """Yields `show(iteration, loss)`: a bar under the log if stderr is a terminal, else nothing."""
+def progress(total: int, initial: int) -> Iterator["Show"]:
+    """Yields `show(iteration, loss)`: a bar under the log if stderr is a terminal, else nothing.
+
+    `loss()` is only asked for when it is shown.
+    """
     if not (enabled(INFO) and sys.stderr.isatty()):
         yield lambda iteration, loss: None
         return
     from tqdm import tqdm
 
     with tqdm(total=total, initial=initial, unit="iter", file=sys.stderr, leave=False) as bar:
+        shown = -SHOWN_EVERY
 
-        def show(iteration: int, loss: float) -> None:
-            bar.set_postfix_str(f"loss = {number(loss)}", refresh=False)
+        def show(iteration: int, loss: Callable[[], float]) -> None:
+            nonlocal shown
+            if time.monotonic() - shown >= SHOWN_EVERY:
+                bar.set_postfix_str(f"loss = {number(loss())}", refresh=False)
+                shown = time.monotonic()
             bar.update(iteration - bar.n)
 
         _state["bar"] = bar

@@ -282,6 +282,12 @@ class Net(NetMethods):
 
     def run_forward(self, record: bool = True, start: int = 0, end: "int | None" = None) -> float:
         """Run layers start..end and return the loss. Without `record` no backward follows."""
+        return float(self.forward_loss(record, start, end))
+
+    def forward_loss(
+        self, record: bool = True, start: int = 0, end: "int | None" = None
+    ) -> "float | torch.Tensor":
+        """What `run_forward` does; the loss is a tensor that a GPU may still be computing."""
         end = len(self.layers) - 1 if end is None else end
         self._check_range(start, end)
         device = context.device()
@@ -297,7 +303,7 @@ class Net(NetMethods):
             if self.debug_info:
                 log_forward(self, i)
             self._call("af", i)
-        return float(loss)
+        return loss
 
     def run_backward(self, keep: bool = False, start: "int | None" = None, end: int = 0) -> None:
         """Run layers start..end backwards; with `keep` it can be done again."""
@@ -391,8 +397,9 @@ class Net(NetMethods):
 
     def clear_param_diffs(self) -> None:
         """Set all parameters' diffs to zero."""
-        for blob in self.learnable_params:
-            blob.clear_diff()
+        diffs = [blob.stored_diff() for blob in self.learnable_params]
+        if stored := [diff for diff in diffs if diff is not None]:
+            torch._foreach_zero_(stored)
 
     def _check_range(self, first: int, last: int) -> None:
         if not 0 <= first < len(self.layers) or not 0 <= last < len(self.layers):

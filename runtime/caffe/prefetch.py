@@ -6,11 +6,12 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 
-import numpy as np
+import torch
 
-Batch = Sequence[np.ndarray]
+Batch = Sequence[torch.Tensor]
 
 _workshops: "weakref.WeakSet[_Workshop]" = weakref.WeakSet()
+_threads: "weakref.WeakSet[threading.Thread]" = weakref.WeakSet()  # may outlive their workshops
 
 
 class Prefetcher:
@@ -71,6 +72,7 @@ class _Workshop:
     def _start(self) -> None:
         count = max(1, min(self._depth, (os.cpu_count() or 1) // 2))
         self.threads = [threading.Thread(target=self._work, daemon=True) for _ in range(count)]
+        _threads.update(self.threads)
         for thread in self.threads:
             thread.start()
 
@@ -100,9 +102,8 @@ class _Workshop:
 
 @atexit.register
 def _stop_all() -> None:
-    """Let no thread run into the interpreter's end."""
+    """Let no thread run into the interpreter's end: torch's calls would abort the process there."""
     for workshop in list(_workshops):
         workshop.stop()
-    for workshop in list(_workshops):
-        for thread in workshop.threads:
-            thread.join(timeout=5)
+    for thread in list(_threads):
+        thread.join(timeout=5)

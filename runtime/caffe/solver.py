@@ -16,6 +16,7 @@ import torch
 
 from . import context, log, prototxt, snapshot
 from .errors import CaffeError
+from .log import Show
 from .net import Net
 from .proto import caffe_pb2
 
@@ -261,7 +262,7 @@ class Solver(instance):
             log.info("solver.cpp:311", "Optimization stopped early.")
             return
         if self._due(self.param.display):
-            self._losses.append(self.net.run_forward(record=False))
+            self._losses.append([self.net.run_forward(record=False)])
             loss = log.number(self._smoothed_loss)
             log.info("solver.cpp:327", f"Iteration {self.iter}, loss = {loss}")
         if self._due(self.param.test_interval):
@@ -278,14 +279,16 @@ class Solver(instance):
 
     def _restart_averages(self) -> None:
         """Forget past losses and times, as every call of `step` does."""
-        self._losses: deque = deque(maxlen=self.param.average_loss)
+        # Of each iteration the losses of its batches, left on the device until they are shown.
+        self._losses: deque[list] = deque(maxlen=self.param.average_loss)
         self._displayed_at = (time.perf_counter(), self.iter)
 
     @property
     def _smoothed_loss(self) -> float:
-        return sum(self._losses) / len(self._losses)
+        means = [_mean(losses) for losses in self._losses]
+        return sum(means) / len(means)
 
-    def _train(self, iterations: int, show: Callable[[int, float], None]) -> None:
+    def _train(self, iterations: int, show: Show) -> None:
         self._check_update()
         self._stopping = False
         self._restart_averages()
@@ -297,7 +300,7 @@ class Solver(instance):
                 if self._stopping:
                     return
             action = self._iterate()
-            show(self.iter, self._smoothed_loss)
+            show(self.iter, lambda: self._smoothed_loss)
             if self._due(self.param.snapshot) or action is Action.SNAPSHOT:
                 self.snapshot()
             if action is Action.STOP:
@@ -311,15 +314,14 @@ class Solver(instance):
             on_start()
         displayed = self._due(self.param.display)
         self.net.debug_info = displayed and self.param.debug_info
-        loss = 0.0
+        losses, action = [], Action.NONE
         for _ in range(self.param.iter_size):
-            loss += self.net.run_forward(record=True)
+            losses.append(self.net.forward_loss(record=True))
             self.net.run_backward()
-        loss, action = loss / self.param.iter_size, Action.NONE
         if self.exchange:
-            loss, asked = self.exchange.agree(loss, self.requested_action().value)
-            action = Action(asked)
-        self._losses.append(loss)
+            loss, asked = self.exchange.agree(_mean(losses), self.requested_action().value)
+            losses, action = [loss], Action(asked)
+        self._losses.append(losses)
         if displayed:
             self._display()
         self._gradients_ready()
@@ -406,6 +408,11 @@ class Solver(instance):
         self.net.set_stream_state(state["train"])
         for net, test_state in zip(self.test_nets, state["test"]):
             net.set_stream_state(test_state)
+
+
+def _mean(losses: list) -> float:
+    """The mean of losses, tensors or numbers; waits for a device that still computes them."""
+    return sum(map(float, losses)) / len(losses)
 
 
 def _output_tensors(net: Net) -> Tensors:

@@ -85,6 +85,15 @@ def test_add_diff_accumulates_and_clears():
     assert blob.diff.tolist() == [0, 0]
 
 
+def test_gradients_are_kept_in_the_order_of_their_axes():
+    """Whatever the order in memory of those that come: the histories lie in this one."""
+    blob, value = Blob((2, 3, 4, 5)), torch.arange(120.0).view(2, 3, 4, 5)
+    for times in (1, 2):
+        blob.add_diff(value.contiguous(memory_format=torch.channels_last))
+        assert blob.diff_tensor().is_contiguous()
+        assert torch.equal(blob.diff_tensor(), times * value)
+
+
 def test_shared_data_is_one_memory_whatever_the_shape():
     owner, user = Blob((2, 3)), Blob((3, 2))
     user.share_data(owner)

@@ -9,10 +9,13 @@ import cv2
 import h5py
 import numpy as np
 import pytest
+import torch
 
 import caffe
 from caffe import context, sources
+from caffe.blob import Blob
 from caffe.io import array_to_datum
+from caffe.ops import data as data_layers
 
 COUNT = 7  # items in the databases and lists
 
@@ -207,6 +210,34 @@ def test_threads_start_with_the_first_forward_and_end_with_the_net(db):
     del net
     gc.collect()
     assert wait_until(lambda: threading.active_count() == before)
+
+
+def test_for_a_gpu_batches_are_made_in_memory_that_it_reads(db, monkeypatch):
+    made = []
+    monkeypatch.setattr(context, "device", lambda: torch.device("cuda", 0))
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda x: made.append(x.shape) or x + 1000)
+    pinned, labels = data_layers._tensors_of(
+        lambda seed, index: [planes(3) / 1.0, np.ones(2, np.float32)]
+    )(1, 2)
+    assert made == [(3, 6, 5), (2,)]
+    np.testing.assert_array_equal(pinned.numpy(), planes(3) + 1000.0)
+    np.testing.assert_array_equal(labels.numpy(), [1001, 1001])
+
+
+@pytest.mark.gpu
+def test_batches_wait_pinned_and_are_uploaded_unwaited(db, monkeypatch):
+    cuda = torch.device("cuda", 0)
+    monkeypatch.setattr(context, "device", lambda: cuda)
+    (batch,) = data_layers._tensors_of(lambda seed, index: [np.ones((4, 3), np.float32)])(1, 2)
+    assert batch.is_pinned()
+    blob = Blob()
+    blob.set_data(batch)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        uploaded = blob.data_tensor(cuda)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert uploaded.sum().item() == 12
 
 
 def test_errors_of_the_threads_surface_in_forward(db):

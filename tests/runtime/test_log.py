@@ -100,11 +100,12 @@ class Terminal(io.StringIO):
 
 def test_bar_is_below_whole_log_lines_on_a_terminal(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(log, "SHOWN_EVERY", 0.0)
     with log.progress(40, 10) as show:
         log.info("a.cpp:1", "first line")
-        show(11, 0.5)
+        show(11, lambda: 0.5)
         log.info("a.cpp:1", "second line")
-        show(14, 0.25)
+        show(14, lambda: 0.25)
         log.info("a.cpp:1", "third line")
     log.info("a.cpp:1", "after it")
     text = sys.stderr.getvalue()
@@ -121,7 +122,7 @@ def test_no_bar_without_terminal_or_below_info(terminal, level, monkeypatch):
     monkeypatch.setattr(sys, "stderr", stream)
     log.init_log(level)
     with log.progress(40, 10) as show:
-        show(11, 0.5)
+        show(11, lambda: pytest.fail("a loss that nobody sees was asked for"))
     assert stream.getvalue() == ""
 
 

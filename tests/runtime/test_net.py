@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import caffe
+from caffe.blob import Blob
 from caffe.errors import CaffeError
 
 NET = """
@@ -68,6 +69,20 @@ def test_infer_needs_only_the_inputs_of_its_outputs(build):
         net.infer({"data": torch.from_numpy(images(2, 3, 6, 7))}, ["loss"])
     with pytest.raises(CaffeError, match='the net has no blob "colour"'):
         net.infer({}, ["colour"])
+
+
+def test_diffs_are_cleared_wherever_they_are(build):
+    net = build(NET + LOSS, caffe.TRAIN)
+    net.learnable_params.extend(Blob((2, 3)) for _ in range(3))
+    viewed, touched, untouched = net.learnable_params[-3:]
+    view = viewed.diff
+    view[...] = 4
+    touched.set_diff(torch.full((2, 3), 5.0))
+    net.clear_param_diffs()
+    assert not view.any() and not touched.diff.any()
+    assert untouched.stored_diff() is None
+    view[...] = 6
+    assert viewed.diff.sum() == 36
 
 
 def test_views_of_in_place_blobs_do_not_disturb_the_gradient(build):

@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 from single_layer import build, forward, gradients, normal, randomise, refusal
+
+from caffe import context
 
 
 def pads(x, pad):
@@ -80,6 +83,38 @@ def test_against_loops(kind, truth, kernel, stride, pad, dilation, group, size):
     (y,) = forward(layer, x := normal(*bottom))
     assert y.shape == top
     np.testing.assert_allclose(y, truth(x, weight, bias, stride, pad, dilation, group), atol=1e-10)
+
+
+@pytest.mark.parametrize("kind", ["Convolution", "Deconvolution"])
+def test_channels_innermost_change_the_layout_alone(kind, monkeypatch):
+    """The top, and the gradients of bottom, weights and bias, keep their values."""
+    options = "num_output: 6 kernel_size: 3 stride: 2 pad: 2 dilation: 2 group: 2"
+    layer, (top,) = build(f'type: "{kind}" convolution_param {{ {options} }}', (2, 4, 9, 7))
+    randomise(layer)
+    x, diff = normal(2, 4, 9, 7), torch.tensor(normal(*top, seed=2))
+    results = []
+    for innermost in (False, True):
+        monkeypatch.setattr(context, "channels_last", lambda innermost=innermost: innermost)
+        values = [torch.tensor(x), *(blob.data_tensor().double() for blob in layer.blobs)]
+        for value in values:
+            value.requires_grad_()
+        (y,) = layer.forward((values[0],), tuple(values[1:]))
+        assert y.is_contiguous(memory_format=torch.channels_last) == innermost
+        results.append([y.detach(), *torch.autograd.grad(y, values, diff)])
+    for ordinary, innermost in zip(*results):
+        assert ordinary.abs().max() > 0.1
+        torch.testing.assert_close(innermost, ordinary)
+
+
+def test_only_bf16_on_a_gpu_wants_channels_innermost(monkeypatch):
+    monkeypatch.setattr(context, "_state", dict(context._state))
+    wanted = set()
+    for gpu in (False, True):
+        for precision in context.PRECISIONS:
+            context._state.update(gpu=gpu, precision=precision)
+            if context.channels_last():
+                wanted.add((gpu, precision))
+    assert wanted == {(True, "bf16")}
 
 
 def test_height_and_width_fields():

@@ -301,6 +301,17 @@ def test_step_trains_and_counts(folder):
     assert losses[0] > losses[1] > losses[2] > 0
 
 
+def test_losses_are_not_waited_for_until_they_are_shown(folder, monkeypatch):
+    made, asked = make(SOLVER + "iter_size: 3"), []
+    mean = solver._mean
+    monkeypatch.setattr(solver, "_mean", lambda losses: asked.append(losses) or mean(losses))
+    made.step(4)
+    assert not asked
+    expected = np.float64(made.net.blobs["loss"].data)
+    assert len(made._losses[-1]) == 3 and float(made._losses[-1][-1]) == expected
+    assert made._smoothed_loss > 0 and len(asked) == 1
+
+
 def test_iter_size_averages_the_gradients_of_its_batches(folder):
     one, three = make(SOLVER), make(SOLVER + "iter_size: 3", "three.prototxt")
     assert np.array_equal(weights(one), weights(three))

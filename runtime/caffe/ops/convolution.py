@@ -5,6 +5,7 @@ import math
 import torch
 import torch.nn.functional as F
 
+from .. import context
 from ..errors import CaffeError
 from ..layer import Layer, register
 from .common import canonical_axis, check_equal_shapes, check_not_in_place, check_positive, times
@@ -150,6 +151,17 @@ class _Filtering(_Windowed):
             self.add_blob((self.top_channels,), param.bias_filler)
 
 
+def _laid_out(x: torch.Tensor, weight: torch.Tensor) -> tuple:
+    """The same values in the order in memory that the device likes best.
+
+    The filter's top keeps it, and so do most layers after it: it is x that is seldom copied.
+    """
+    if weight.dim() != 4 or not context.channels_last():
+        return x, weight
+    layout = torch.channels_last
+    return x.contiguous(memory_format=layout), weight.contiguous(memory_format=layout)
+
+
 @register("Convolution")
 class Convolution(_Filtering):
     """Cross-correlation with learned filters, y = W * x + b.
@@ -169,6 +181,7 @@ class Convolution(_Filtering):
     def apply(self, x, weight, bias=None):
         w = self.window
         convolution = CONVOLUTIONS[len(w.kernel) - 1]
+        x, weight = _laid_out(x, weight)
         return convolution(x, weight, bias, w.steps(x.shape[2:]), w.pad, w.dilation, self.group)
 
 
@@ -189,6 +202,7 @@ class Deconvolution(_Filtering):
         w = self.window
         convolution = TRANSPOSED[len(w.kernel) - 1]
         stride = tuple(s if n > 1 else 1 for s, n in zip(w.stride, x.shape[2:]))
+        x, weight = _laid_out(x, weight)
         return convolution(x, weight, bias, stride, w.pad, 0, self.group, w.dilation)
 
 

@@ -47,7 +47,7 @@ class BatchLayer(Layer):
     def setup(self, shapes: list) -> None:
         source = self.open_source()
         self._top_shapes = source.shapes
-        self._batches = Prefetcher(source.batch, self.prefetch())
+        self._batches = Prefetcher(_tensors_of(source.batch), self.prefetch())
 
     def prefetch(self) -> int:
         """How many batches to compute ahead."""
@@ -60,9 +60,19 @@ class BatchLayer(Layer):
         ranks, rank = 1, 0
         if self.phase == TRAIN:
             ranks, rank = context.solver_count(), context.solver_rank()
-        arrays = self._batches.get(self.seed, self.calls * ranks + rank, ranks)
-        self._top_shapes = [array.shape for array in arrays]
-        return tuple(torch.from_numpy(array) for array in arrays)
+        tensors = self._batches.get(self.seed, self.calls * ranks + rank, ranks)
+        self._top_shapes = [tuple(x.shape) for x in tensors]
+        return tuple(tensors)
+
+
+def _tensors_of(batch: Callable[[int, int], Sequence]) -> Callable[[int, int], list]:
+    """What gives the arrays of `batch` as tensors; for a GPU in memory that it reads by itself."""
+
+    def tensors(seed: int, index: int) -> list:
+        made = [torch.from_numpy(array) for array in batch(seed, index)]
+        return [x.pin_memory() for x in made] if context.device().type == "cuda" else made
+
+    return tensors
 
 
 class PictureSource:

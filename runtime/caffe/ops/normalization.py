@@ -79,8 +79,7 @@ class BatchNorm(Layer):
     @torch.no_grad()
     def _accumulate(self, mean: torch.Tensor, variance: torch.Tensor, count: int) -> None:
         stored = self._stored(mean.device)
-        for blob in stored:
-            blob.mul_(self.param.batch_norm_param.moving_average_fraction)
+        torch._foreach_mul_(stored, self.param.batch_norm_param.moving_average_fraction)
         stored[0].add_(mean)
         if count > 1:
             stored[1].add_(variance)
