@@ -15,6 +15,8 @@ from common import machine
 from scipy import ndimage
 
 from colorization.refinement import Refiner, felzenszwalb, flood_fill, grow_regions
+from colorization.refinement.guided_filter import guided_filter
+from colorization.refinement.least_squares import least_squares
 
 SIZES = ((256, 256), (528, 704), (1080, 1920))
 RUNS = 3
@@ -58,6 +60,8 @@ def steps(L: np.ndarray, ab: np.ndarray) -> dict[str, Callable[[], object]]:
         "elbow": lambda: Refiner(clusters="elbow")(L, ab),
         "film": lambda: film(L, ab),
         "felzenszwalb": lambda: felzenszwalb(L),
+        "guided": lambda: guided_filter(L, ab),
+        "smooth": lambda: least_squares(L, ab),
     }
 
 

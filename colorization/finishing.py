@@ -22,6 +22,7 @@ from colorization.inference import paint, paint_bands
 from colorization.joint_bilateral import joint_bilateral_upsample
 from colorization.refinement import SEGMENTATIONS, Refiner
 from colorization.refinement.guided_filter import guided_filter
+from colorization.refinement.least_squares import least_squares
 from colorization.shots import ShotDetector
 from colorization.upsampling import upsample
 
@@ -36,7 +37,10 @@ UPSAMPLINGS: dict[str, Callable[..., Array]] = {
 }
 
 
-REFINEMENTS = {"guided": guided_filter}
+REFINEMENTS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "guided": guided_filter,
+    "smooth": least_squares,
+}
 
 
 class Finish:

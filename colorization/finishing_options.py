@@ -28,7 +28,8 @@ def add_finishing_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--refine",
         metavar="HOW",
-        help="guided: colours follow L; growing or felzenszwalb: one colour for each region",
+        help="smooth: even colours up to the edges; guided: colours follow L; "
+        "growing or felzenszwalb: one colour for each region",
     )
     add(
         "--temporal",

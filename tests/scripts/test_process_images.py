@@ -210,7 +210,10 @@ def test_coloured_images_are_copied_if_asked(main, network, folder, capsys):
         (["a.png", "b.png", "--network", "NET", "--output", "c.png"], "one output file for 2"),
         (["a.png", "--network", "NET", "--decode", "median"], "decoder: expected one of"),
         (["a.png", "--network", "NET", "--temperature", "1"], "--temperature is for --decode"),
-        (["a.png", "--network", "NET", "--refine", "blur"], "expected one of guided, growing, fel"),
+        (
+            ["a.png", "--network", "NET", "--refine", "blur"],
+            "expected one of guided, smooth, gro",
+        ),
         (["a.png", "--network", "NET", "--upsample", "cubic"], "expected one of spline, joint_bi"),
         (["a.png", "--network", "NET", "--ensemble", "plian"], 'network "plian": neither a folder'),
         (["a.png", "--network", "NET", "--format", "xyz"], "--format xyz: expected one of .bmp"),
