@@ -14,6 +14,7 @@ PRESETS = {
     "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
     "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
 }
+ENLARGED = 2  # by which `fine_flow` enlarges the frames
 LEAST_SIDE = 32  # below it DIS has no room for its patches on the coarse levels
 CONSISTENCY = (0.01, 0.5)  # the round trip's error allowed: share of the flows, squared pixels
 SMOOTHNESS = (0.01, 0.002)  # the flow's gradient allowed: likewise
@@ -34,22 +35,41 @@ def optical_flow(first: np.ndarray, second: np.ndarray, preset: str = "medium") 
     bottom, right = max(0, LEAST_SIDE - height), max(0, LEAST_SIDE - width)
     first, second = (_padded(image, bottom, right) for image in (first, second))
     dis = cv2.DISOpticalFlow.create(PRESETS[preset])  # one for each call: threads may share nothing
-    flow = dis.calc(first, second, None)  # type: ignore[call-overload]  # OpenCV's stubs forbid None
-    return flow[:height, :width]
+    return _calculated(dis, first, second)[:height, :width]
 
 
-def warp(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
+def fine_flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the flow as `optical_flow` does, for measuring: it follows thin lines, but slowly.
+
+    DIS on frames ENLARGED times as large, down to their own resolution, where the presets stop at a
+    half or a quarter of it.
+    """
+    _check_grey(first, second)
+    if np.array_equal(first, second):
+        return np.zeros((*first.shape, 2), np.float32)
+    size = (ENLARGED * first.shape[1], ENLARGED * first.shape[0])
+    large = [cv2.resize(image, size, interpolation=cv2.INTER_CUBIC) for image in (first, second)]
+    bottom, right = max(0, LEAST_SIDE - size[1]), max(0, LEAST_SIDE - size[0])
+    dis = cv2.DISOpticalFlow.create(PRESETS["fast"])
+    dis.setFinestScale(0)
+    flow = _calculated(dis, *(_padded(image, bottom, right) for image in large))
+    flow = flow[: size[1], : size[0]]
+    return cv2.resize(flow, first.shape[::-1], interpolation=cv2.INTER_AREA) / ENLARGED
+
+
+def warp(image: np.ndarray, flow: np.ndarray, interpolation: int = cv2.INTER_LINEAR) -> np.ndarray:
     """Fetch each pixel from where the flow points: result[y, x] = image[y + flow_y, x + flow_x].
 
     `image` is (H, W) or (H, W, C), up to four channels, uint8 or float32; between pixels it is
-    bilinear, beyond the border the border's colour goes on. With the flow from the first to the
-    second frame, warp(second, flow) is the second frame brought to where things were in the first.
+    bilinear, or what else OpenCV's `interpolation` says, beyond the border the border's colour goes
+    on. With the flow from the first to the second frame, warp(second, flow) is the second frame
+    brought to where things were in the first.
     """
     if image.shape[:2] != flow.shape[:2]:
         raise ValueError(f"flow: expected {image.shape[:2]} as the image, got {flow.shape[:2]}")
     x, y = np.meshgrid(*(np.arange(side, dtype=np.float32) for side in flow.shape[1::-1]))
     return cv2.remap(
-        image, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        image, x + flow[..., 0], y + flow[..., 1], interpolation, borderMode=cv2.BORDER_REPLICATE
     )
 
 
@@ -62,12 +82,21 @@ def occluded(flow: np.ndarray, backward: np.ndarray) -> np.ndarray:
     gradients of both components by x and y (central differences) summed (Sundaram et al. 2010;
     Lai et al. 2018, "Learning blind video temporal consistency", section 4).
     """
-    returned = warp(backward, flow)
-    length = _squared(flow)
-    share, constant = CONSISTENCY
-    lost = _squared(flow + returned) > share * (length + _squared(returned)) + constant
     share, constant = SMOOTHNESS
-    return lost | (_squared_gradient(flow) > share * length + constant)
+    border = _squared_gradient(flow) > share * _squared(flow) + constant
+    return lost(flow, backward) | border
+
+
+def lost(flow: np.ndarray, backward: np.ndarray) -> np.ndarray:
+    """Return where (H, W), bool, there and back does not end where it began: see `occluded`."""
+    returned = warp(backward, flow)
+    share, constant = CONSISTENCY
+    allowed = share * (_squared(flow) + _squared(returned)) + constant
+    return _squared(flow + returned) > allowed
+
+
+def _calculated(dis: cv2.DISOpticalFlow, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    return dis.calc(first, second, None)  # type: ignore[call-overload]  # OpenCV's stubs forbid None
 
 
 def _padded(image: np.ndarray, bottom: int, right: int) -> np.ndarray:

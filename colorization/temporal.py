@@ -15,13 +15,13 @@ import numpy as np
 import torch
 
 from colorization.colour import Lab_to_sRGB, sRGB_to_Lab
-from colorization.optical_flow import occluded, optical_flow, warp
+from colorization.optical_flow import lost, optical_flow, warp
 from colorization.shots import ShotDetector
 
 SIDE = 256  # pixels of the shorter side of L at which the flow is computed
 AHEAD = 6  # frames that are waited for
 STRENGTH = 0.85  # weight of the frame before, relative to that of the frame itself
-TOLERANCE = 6.0  # of L between a pixel and where it has gone to
+TOLERANCE = 10.0  # of L between a pixel and where it has gone to
 LEAST_CONFIDENCE = 0.05  # so that a pixel of which nothing is known keeps its own colour
 
 Frame = tuple[np.ndarray, np.ndarray, "np.ndarray | None"]
@@ -40,10 +40,11 @@ def steady(
 
     over all frames k of its shot up to `ahead` frames after it, their ab_k and confidence c_k
     brought to where things are in t along the flow of L. v(i) in 0..1 says how surely a pixel is
-    the same in two neighbouring frames: 0 where the flow there and back shows that it is occluded,
-    otherwise exp(-(dL / TOLERANCE)^2) with the difference of L. Frames after t are as welcome as
-    those before it: a filter of the past alone lags behind colours that change. `strength` 0 gives
-    the ab as they are. Results come `ahead` frames late, and that many frames are held.
+    the same in two neighbouring frames: 0 where the flow there and back does not end where it
+    began, otherwise exp(-(dL / TOLERANCE)^2) with the difference of L; borders of motion need no
+    other guard. Frames after t are as welcome as those before it: a filter of the past alone lags
+    behind colours that change. `strength` 0 gives the ab as they are. Results come `ahead` frames
+    late, and that many frames are held.
     """
     if not 0 <= strength < 1:
         raise ValueError(f"strength: expected 0 to below 1, got {strength}")
@@ -149,7 +150,7 @@ def _same(
 ) -> np.ndarray:
     """Return v (H, W), how surely a pixel of the first L is the same in the second, 0 to 1."""
     unlike = (first - warp(second, flow)) / TOLERANCE
-    return np.exp(-(unlike**2)) * ~occluded(flow, backward)
+    return np.exp(-(unlike**2)) * ~lost(flow, backward)
 
 
 def _result(waiting: Iterable[_Step]) -> np.ndarray:

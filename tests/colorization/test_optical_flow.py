@@ -4,7 +4,14 @@ import cv2
 import numpy as np
 import pytest
 
-from colorization.optical_flow import LEAST_SIDE, PRESETS, occluded, optical_flow, warp
+from colorization.optical_flow import (
+    LEAST_SIDE,
+    PRESETS,
+    fine_flow,
+    occluded,
+    optical_flow,
+    warp,
+)
 
 
 def texture(height, width, seed=1):
@@ -26,13 +33,23 @@ def test_flow_points_from_the_first_to_the_second(preset):
     assert first[y, x] == second[y + dy, x + dx]
 
 
+def test_the_fine_flow_follows_a_thin_thing():
+    """A strip four pixels wide moves over ground that stands still."""
+    first, second, strip = texture(64, 84, 4), texture(64, 84, 4), texture(40, 50, 15)[:, :4]
+    first[12:52, 40:44] = second[12:52, 43:47] = strip
+    flow, fine = optical_flow(first, second), fine_flow(first, second)
+    assert fine.shape == (64, 84, 2) and fine.dtype == np.float32
+    errors = [np.abs(found[14:50, 40:44] - (3, 0)).mean() for found in (flow, fine)]
+    assert errors[1] < 0.3 < 0.6 < errors[0]
+
+
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (7, 50), (LEAST_SIDE - 1, 40), (33, 5)])
 def test_small_and_equal_images(size):
     image = texture(64, 64)[: size[0], : size[1]]
-    flow = optical_flow(image, image)
-    assert flow.shape == (*size, 2)
-    np.testing.assert_allclose(flow, 0, atol=1e-3)
-    assert not occluded(flow, flow).any()
+    for flow in (optical_flow(image, image), fine_flow(image, image)):
+        assert flow.shape == (*size, 2)
+        np.testing.assert_allclose(flow, 0, atol=1e-3)
+        assert not occluded(flow, flow).any()
 
 
 def test_a_small_image_moves():
@@ -84,6 +101,20 @@ def test_warp_is_the_naive_loop(channels):
                 total = total + weight * image[min(max(j, 0), 6), min(max(i, 0), 8)]
             expected[y, x] = total
     np.testing.assert_allclose(warp(image, flow), expected, atol=1e-5)
+
+
+def test_lanczos_between_pixels():
+    """A fine wave, moved by half a pixel, is itself; linear interpolation flattens it."""
+    x = np.arange(40, dtype=np.float32)
+    image = np.sin(1.5 * x)[None].repeat(12, 0)
+    flow = np.zeros((12, 40, 2), np.float32)
+    flow[..., 0] = 0.5
+    true = np.sin(1.5 * (x + 0.5))
+    linear, lanczos = (
+        np.abs(warp(image, flow, how) - true)[:, 6:-6].max()
+        for how in (cv2.INTER_LINEAR, cv2.INTER_LANCZOS4)
+    )
+    assert lanczos < 0.03 < 0.2 < linear
 
 
 def test_warp_refuses_a_flow_of_another_size():

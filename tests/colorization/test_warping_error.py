@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from colorization.inference import lightness
-from colorization.optical_flow import occluded, optical_flow, warp
+from colorization.optical_flow import fine_flow, occluded, warp
 from colorization.video import VideoError, write_video
 from colorization.warping_error import (
     flicker,
+    is_fade,
     pair_error,
     pair_errors,
     warping_error,
@@ -42,7 +43,7 @@ def test_pair_error_is_the_naive_loop():
     first, second = rng.random((2, 5, 7, 3), np.float32)
     flow = (rng.integers(-32, 32, (5, 7, 2)) / 32).astype(np.float32)
     visible = rng.random((5, 7)) < 0.6
-    moved = warp(second, flow)
+    moved = warp(second, flow, cv2.INTER_LANCZOS4)
     total = count = 0
     for y in range(5):
         for x in range(7):
@@ -56,10 +57,10 @@ def test_errors_are_those_of_the_flow_of_the_reference():
     reference, film = pan(3), flickering(pan(3))
     errors = list(pair_errors(zip(reference, film, reference)))
     assert len(errors) == 2
-    greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in reference]
+    greys = [np.ascontiguousarray(without_colour(frame)[..., 0]) for frame in reference]
     for t, (got, own) in enumerate(errors):
-        flow = optical_flow(greys[t], greys[t + 1])
-        visible = ~occluded(flow, optical_flow(greys[t + 1], greys[t]))
+        flow = fine_flow(greys[t], greys[t + 1])
+        visible = ~occluded(flow, fine_flow(greys[t + 1], greys[t]))
         a, b = (film[i].astype(np.float32) / 255 for i in (t, t + 1))
         assert got == pytest.approx(pair_error(a, b, flow, visible), rel=1e-5)
         assert got == pytest.approx(own + (12 / 255) ** 2, rel=0.2)
@@ -82,6 +83,37 @@ def test_films_are_brought_to_one_size():
 def test_no_pair_across_a_cut():
     film = pan(4, seed=1) + pan(3, seed=9)
     assert len(list(pair_errors(zip(film, film)))) == 3 + 2
+
+
+def test_no_pair_in_a_fade():
+    """Three frames, two in which it goes dark, two of dark; the film does not matter."""
+    light = (1, 1, 1, 0.9, 0.8, 0.8, 0.8)
+    reference = [(frame * s).astype(np.uint8) for frame, s in zip(pan(len(light)), light)]
+    film = [np.full_like(frame, 10 * n) for n, frame in enumerate(reference)]
+    errors = list(pair_errors(zip(reference, film)))
+    np.testing.assert_allclose(errors, 3 * (10 / 255) ** 2, rtol=1e-4)
+    assert len(errors) == 2 + 2
+
+
+@pytest.mark.parametrize(
+    "change, expected",
+    [
+        (lambda x, noise: 0.9 * x, True),
+        (lambda x, noise: x + 4, True),
+        (lambda x, noise: x - 2.5, False),  # too little
+        (lambda x, noise: x + 4 + 3 * noise, True),
+        (lambda x, noise: x + 4 + 6 * noise, False),  # noise is most of it
+    ],
+)
+def test_a_fade_is_a_change_of_brightness_and_contrast(change, expected):
+    rng = np.random.default_rng(6)
+    x, noise = rng.uniform(40, 200, 5000).astype(np.float32), rng.standard_normal(5000)
+    assert is_fade(x, change(x, noise)) is expected
+
+
+def test_values_that_do_not_vary_can_fade():
+    black = np.zeros(7, np.uint8)
+    assert is_fade(black, black + np.uint8(4)) and not is_fade(black, black)
 
 
 def test_films(tmp_path):
