@@ -6,10 +6,11 @@ import glob
 import os
 import shutil
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import islice, takewhile
+from math import ceil, log
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,16 @@ import numpy as np
 from colorization import images, video
 from colorization.array_namespace import Array
 from colorization.files import replacing
+from colorization.film_parts import ResumableWriter
 from colorization.finishing import Finish
 from colorization.images import Picture, is_coloured, read_image, write_image
 from colorization.inference import Colorizer, lightness
 from colorization.pipeline import Seen, flow, in_order
 from colorization.temporal import steady
-from colorization.video import VideoReader, VideoWriter, open_video
+from colorization.video import CRF, VideoReader, open_video
+
+WARM_UP = 64  # frames, of which 0.85^64 or, of a tracked region's colour, 0.75^64 is left
+FAINT = 0.001  # a weight that changes no grey level
 
 
 class InputError(Exception):
@@ -300,21 +305,46 @@ def colour_film(
     job: Job,
     colorizer: Colorizer,
     batch: int,
-    crf: int = 16,
+    crf: int = CRF,
     watch: Callable[[VideoReader], Iterable[tuple[np.ndarray, int]]] = iter,
     finish: Finish | None = None,
     strength: float = 0.0,
+    made_by: Mapping[str, object] | None = None,
+    goes_on: Callable[[int], object] = lambda frame: None,
 ) -> list[str]:
     """Colour a film, with its times, sound and tags; `watch` sees the frames pass.
 
     `finish` and `strength` as in `coloured_frames`. Returns what the container did not take, see
-    `VideoWriter`. On an error, VideoError or another, no file is left behind.
+    `VideoWriter`. On an error, VideoError or another, there is no film at the target.
+
+    With `made_by`, which says what the colours depend on but for `strength`, a run that was
+    interrupted goes on after the parts of the film that are whole (`ResumableWriter`), and
+    `goes_on` is told the number of frames in them. The frames before are coloured again as far as
+    `warm_up` tells, and dropped. So the colours are those of an uninterrupted run, to about a grey
+    level; only a region that is one half this, one half that colour may choose the other half's.
     """
-    with open_video(job.source) as film, VideoWriter(job.target, film, crf=crf) as writer:
+    making = None if made_by is None else {**made_by, "strength": strength}
+    with open_video(job.source) as film, ResumableWriter(job.target, film, making, crf) as writer:
+        # The batches are those of an uninterrupted run, in which rounding may differ.
+        first = max(0, writer.done - warm_up(finish, strength)) // batch * batch
+        if writer.done:
+            goes_on(writer.done)
+        film.skip(first)
         frames = coloured_frames(watch(film), colorizer, batch, finish, strength)
-        for frame, pts in frames:
+        for frame, pts in islice(frames, writer.done - first, None):
             writer.write(frame, pts)
     return writer.left_out
+
+
+def warm_up(finish: Finish | None, strength: float) -> int:
+    """Return how many frames before a frame have a say in its colours.
+
+    None have without steadying and without regions that are followed; WARM_UP otherwise, and more
+    where the weight `strength`^n of the frame n before is above FAINT still.
+    """
+    if not strength and not (finish or Finish()).for_film().in_order:
+        return 0
+    return max(WARM_UP, ceil(log(FAINT) / log(strength)) if strength else 0)
 
 
 def _copy(job: Job, picture: Picture) -> None:

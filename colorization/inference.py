@@ -16,6 +16,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import DTypeLike
 
+from colorization import compiled_colour
 from colorization.array_namespace import Array, array_namespace, asarray_like
 from colorization.colour import RGB_TO_XYZ, Lab_to_sRGB, Y_to_L, sRGB_to_linear
 from colorization.histogram import decode
@@ -121,6 +122,8 @@ class Colorizer:
 
 def lightness(rgb: np.ndarray) -> np.ndarray:
     """Return L (H, W), float32, 0..100, of sRGB (H, W, 3), uint8 or uint16."""
+    if rgb.dtype == np.uint8:
+        return compiled_colour.lightness(rgb)
     H, W, _ = rgb.shape
     L = np.empty((H, W), np.float32)
     linear, weights = _linear_values(rgb.dtype), np.array(RGB_TO_XYZ[1], np.float32)
@@ -157,12 +160,19 @@ def paint_bands(L: np.ndarray, dtype: DTypeLike, ab_of: Callable[[slice], Array]
     """Return RGB (H, W, 3) of L (H, W) and the ab (2, n, W) that `ab_of` gives for some rows."""
     H, W = L.shape
     rgb = np.empty((H, W, 3), dtype)
-    top = np.iinfo(rgb.dtype).max
     for rows in _bands(H, W):
-        ab = ab_of(rows)
-        Lab = array_namespace(ab).concatenate((asarray_like(L[rows], ab)[None], ab))
-        rgb[rows] = _integers(Lab_to_sRGB(Lab, axis=0) * top + 0.5, rgb.dtype)
+        _fill(rgb[rows], L[rows], ab_of(rows))
     return rgb
+
+
+def _fill(rgb: np.ndarray, L: np.ndarray, ab: Array) -> None:
+    """Set RGB (H, W, 3) of L (H, W) and ab (2, H, W)."""
+    if rgb.dtype == np.uint8 and isinstance(ab, np.ndarray):
+        compiled_colour.paint(L, ab, rgb)
+    else:
+        Lab = array_namespace(ab).concatenate((asarray_like(L, ab)[None], ab))
+        top = np.iinfo(rgb.dtype).max
+        rgb[...] = _integers(Lab_to_sRGB(Lab, axis=0) * top + 0.5, rgb.dtype)
 
 
 def _bands(H: int, W: int) -> Iterator[slice]:

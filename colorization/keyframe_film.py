@@ -16,7 +16,7 @@ from colorization.finishing import Finish
 from colorization.inference import Colorizer, lightness
 from colorization.pipeline import in_order
 from colorization.propagation import Source, propagate
-from colorization.video import VideoReader, VideoWriter, open_video
+from colorization.video import CRF, VideoReader, VideoWriter, open_video
 
 
 def colour_from_keyframes(
@@ -24,7 +24,7 @@ def colour_from_keyframes(
     keyframes: Mapping[int, np.ndarray],
     colorizer: Colorizer | None = None,
     batch: int = 8,
-    crf: int = 16,
+    crf: int = CRF,
     watch: Callable[[VideoReader], Iterable[tuple[np.ndarray, int]]] = iter,
     finish: Finish | None = None,
     strength: float = 0.0,

@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="folder, or file for one input (colorized)",
     )
-    add("--crf", type=int, default=16, help="quality of films, smaller is better (16)")
+    add("--crf", type=int, default=14, help="quality of films, smaller is better (14)")
     add("--overwrite", action="store_true", help="colour again what is finished")
     return parser
 

@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--precision", choices=("fp32", "tf32", "bf16"), help="of training (bf16 where it is fast)")
     add("--seed", type=int, default=1, help="of training (1)")
     add("--size", type=_positive, default=256, metavar="N", help="what the network sees (256)")
-    add("--crf", type=int, default=16, help="quality of the film, smaller is better (16)")
+    add("--crf", type=int, default=14, help="quality of the film, smaller is better (14)")
     device = parser.add_mutually_exclusive_group()
     device.add_argument("--gpu", type=int, metavar="ID", help="compute on this GPU")
     device.add_argument("--cpu", action="store_true", help="compute on the CPU (the default)")

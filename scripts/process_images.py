@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import sys
 import warnings
@@ -17,8 +18,10 @@ EPILOG = """\
 inputs    files; folders, whose inner folders appear in the output as well; patterns in quotes
           ("scans/**/*.tif"); @list.txt or --list list.txt, one input a line
 outputs   files that exist are taken as finished and passed over, so the same command goes on
-          after an interruption; images keep their format, alpha, 16 bits, EXIF and ICC data;
-          films keep frames, times, sound and tags (H.264 in mp4, mkv and mov, VP9 in webm)
+          after an interruption, also in the middle of a film, whose finished minutes lie beside
+          it in the hidden folder .NAME.parts until it is whole; images keep their format, alpha,
+          16 bits, EXIF and ICC data; films keep frames, times, sound and tags (H.264 in mp4, mkv
+          and mov, VP9 in webm)
 result    0: all done   1: some failed, one line each on stderr   2: wrong usage   130: interrupted
 
 examples  process_images photo.jpg
@@ -101,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SUFFIX",
         help="write images, or films, as png, jpg, tif, webp, bmp, mp4, mkv, mov, webm; repeatable",
     )
-    add("--crf", type=int, default=16, help="quality of films, smaller is better (16)")
+    add("--crf", type=int, default=14, help="quality of films, smaller is better (14)")
     add("--overwrite", action="store_true", help="colour again what is finished")
     add("--skip-coloured", action="store_true", help="copy images that have colours already")
     add_finishing_options(parser)
@@ -142,6 +145,7 @@ def _run(options: argparse.Namespace) -> int:
         finish = finish_of(options)
         options.precision = _precision(options)
         colorizer = _colorizer(options, deploy, weights) if todo else None
+        options.made_by = _made_by(options) if any(job.is_film for job in todo) else None
     except (InputError, NetworkError, ClusterError, ValueError) as error:
         print(f"process_images: {error}", file=sys.stderr)
         return 2
@@ -216,7 +220,7 @@ def _colorizer(options: argparse.Namespace, deploy: Path, weights: Path):
     )
     if options.ray:
         return _ray_colorizer(options, deploy, weights, choice)
-    make = partial(Colorizer, gpu=options.gpu, **choice)
+    make = _noting(options, partial(Colorizer, gpu=options.gpu, **choice))
     return ensemble_of(options, make(deploy, weights), make)
 
 
@@ -227,10 +231,29 @@ def _ray_colorizer(options: argparse.Namespace, deploy: Path, weights: Path, cho
     if options.gpu is not None:
         raise ValueError("--gpu is a GPU of this machine; --ray takes those of the cluster")
     recipe = Recipe(choice, options.mean)
-    ensemble_of(options, recipe.make(deploy, weights), recipe.make)
+    make = _noting(options, recipe.make)
+    ensemble_of(options, make(deploy, weights), make)
     colorizer = RayColorizer(options.ray, recipe, options.batch, options.cpu)
     options.batch = colorizer.ahead
     return colorizer
+
+
+def _noting(options: argparse.Namespace, make):
+    """Return `make`, which makes a colorizer of two files, noting in the options which they are."""
+    options.files = []
+
+    def noted(deploy: Path, weights: Path):
+        options.files += [deploy, weights]
+        return make(deploy, weights)
+
+    return noted
+
+
+def _made_by(options: argparse.Namespace) -> dict:
+    """Return what the colours of a film depend on; where they are computed is not among it."""
+    names = ("size", "precision", "decode", "temperature", "seed", "mean", "upsample", "refine")
+    digests = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in options.files]
+    return {"networks": digests, **{name: getattr(options, name) for name in names}}
 
 
 def _colour(jobs: list, colorizer, finish, options: argparse.Namespace) -> tuple[int, int, int]:
@@ -269,14 +292,15 @@ def _colour_film(job, colorizer, finish, options: argparse.Namespace) -> Excepti
     from colorization.batch import colour_film
 
     def watch(film):
-        return tqdm(
-            film, job.source.name, len(film) or None, unit="frame", leave=False, disable=None
-        )
+        total, first = len(film) or None, film.skipped
+        return tqdm(film, job.source.name, total, False, initial=first, unit="frame", disable=None)
+
+    def goes_on(frame):
+        tqdm.write(f"{job.source}: goes on at frame {frame}")
 
     try:
-        left_out = colour_film(
-            job, colorizer, options.batch, options.crf, watch, finish, options.temporal
-        )
+        way = (colorizer, options.batch, options.crf, watch, finish, options.temporal)
+        left_out = colour_film(job, *way, options.made_by, goes_on)
     except Exception as error:  # whatever is wrong with one film, the others go on
         return error
     if left_out:

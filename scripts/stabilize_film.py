@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--output", type=Path, metavar="OUT", help="the steady film (COLOURED_steady)")
     add("--strength", type=_strength, default=0.85, metavar="S", help="0 none, below 1 (0.85)")
     add("--ahead", type=_count, default=6, metavar="N", help="frames looked ahead (6)")
-    add("--crf", type=int, default=16, help="quality of the film, smaller is better (16)")
+    add("--crf", type=int, default=14, help="quality of the film, smaller is better (14)")
     add("--report", action="store_true", help="measure the flicker before and after")
     return parser
 

@@ -13,7 +13,7 @@ from colorization.baselines.scribbles import automatic_scribbles, painted
 from colorization.batch import InputError, Job
 from colorization.images import SUFFIXES, read_image, write_image
 from colorization.inference import Colorizer, lightness, paint
-from colorization.video import VideoReader, VideoWriter, open_video
+from colorization.video import CRF, VideoReader, VideoWriter, open_video
 
 Painter = Callable[[np.ndarray], np.ndarray]  # L (H, W) -> ab (2, H, W)
 
@@ -29,7 +29,7 @@ def colour_image(job: Job, painter: Painter) -> None:
 def colour_film(
     job: Job,
     painter: Painter,
-    crf: int = 16,
+    crf: int = CRF,
     watch: Callable[[VideoReader], Iterable[tuple[np.ndarray, int]]] = iter,
 ) -> list[str]:
     """Colour a film frame by frame, with its times and sound; `watch` sees the frames pass.

@@ -1,0 +1,114 @@
+"""The compiled conversions against those of `colour` in float64."""
+
+import numpy as np
+import pytest
+import torch
+
+from colorization import compiled_colour
+from colorization.colour import Lab_to_sRGB, sRGB_to_Lab
+from colorization.inference import lightness, paint
+
+H, W = 211, 307
+
+
+def painted(L, ab):
+    rgb = np.empty((*L.shape, 3), np.uint8)
+    compiled_colour.paint(L, ab, rgb)
+    return rgb
+
+
+def levels(L, ab):
+    """Return the unrounded levels (H, W, 3) of 0..255, in float64."""
+    Lab = np.concatenate((L[None], ab)).astype(np.float64)
+    return Lab_to_sRGB(Lab, axis=0).transpose(1, 2, 0) * 255
+
+
+def random_Lab(spread, seed=1):
+    """Return random L and ab, many of which lie outside the gamut if `spread` is large."""
+    rng = np.random.default_rng(seed)
+    L = rng.uniform(0, 100, (H, W)).astype(np.float32)
+    return L, rng.uniform(-spread, spread, (2, H, W)).astype(np.float32)
+
+
+def test_lightness_of_random_colours():
+    rgb = np.random.default_rng(2).integers(0, 256, (H, W, 3), np.uint8)
+    L = compiled_colour.lightness(rgb)
+    assert (L.shape, L.dtype) == ((H, W), np.float32)
+    assert np.abs(L - sRGB_to_Lab(rgb / 255.0)[..., 0]).max() < 5e-5
+
+
+def test_lightness_of_dark_colours_where_the_root_is_a_line():
+    rgb = np.stack(np.meshgrid(*[np.arange(n, dtype=np.uint8) for n in (29, 31, 37)]), axis=-1)
+    rgb = rgb.reshape(29, -1, 3)
+    assert np.abs(compiled_colour.lightness(rgb) - sRGB_to_Lab(rgb / 255.0)[..., 0]).max() < 5e-5
+
+
+@pytest.mark.parametrize("spread", [3, 40, 130])
+def test_painting_rounds_to_the_nearest_level(spread):
+    L, ab = random_Lab(spread)
+    rgb, exact = painted(L, ab), levels(L, ab)
+    assert np.abs(rgb - exact).max() < 0.51
+    assert (rgb != np.floor(exact + 0.5)).mean() < 0.003
+
+
+def test_many_random_colours_are_outside_the_gamut():
+    L, ab = random_Lab(130)
+    assert ((levels(L, ab) == 0) | (levels(L, ab) == 255)).any(axis=2).mean() > 0.5
+
+
+def test_every_dark_level():
+    """Where a level is narrowest in linear light."""
+    L = np.linspace(0, 12, H * W, dtype=np.float32).reshape(H, W)
+    ab = np.zeros((2, H, W), np.float32)
+    rgb, exact = painted(L, ab), levels(L, ab)
+    assert len(np.unique(rgb)) > 30
+    assert np.abs(rgb - exact).max() < 0.51
+
+
+def test_without_ab_every_lightness_is_grey():
+    L = np.linspace(-3, 104, H * W, dtype=np.float32).reshape(H, W)
+    rgb = painted(L, np.zeros((2, H, W), np.float32))
+    assert np.array_equal(rgb, np.repeat(rgb[..., :1], 3, axis=2))
+    assert {0, 255} <= set(np.unique(rgb))
+
+
+def test_greys_come_back():
+    grey = np.repeat(np.arange(256, dtype=np.uint8)[:, None, None], 3, axis=2).repeat(3, axis=1)
+    rgb = painted(compiled_colour.lightness(grey), np.zeros((2, 256, 3), np.float32))
+    assert np.array_equal(rgb, grey)
+
+
+def test_colours_come_back():
+    rgb = np.random.default_rng(3).integers(0, 256, (H, W, 3), np.uint8)
+    ab = sRGB_to_Lab(rgb / 255.0)[..., 1:].transpose(2, 0, 1).astype(np.float32)
+    assert np.array_equal(painted(compiled_colour.lightness(rgb), ab), rgb)
+
+
+def test_what_is_no_number_breaks_nothing():
+    L, ab = random_Lab(60)
+    expected = painted(L, ab)
+    ab[0, 5, 7], ab[1, 6, 8], L[9, 11] = np.nan, np.inf, -np.inf
+    rgb = painted(L, ab)
+    rgb[[5, 6, 9], [7, 8, 11]] = expected[[5, 6, 9], [7, 8, 11]]
+    assert np.array_equal(rgb, expected)
+
+
+def test_any_layout_will_do():
+    """Views with strides, read-only arrays and float64 give what a copy gives."""
+    L, ab = random_Lab(60)
+    rgb = painted(L, ab)
+    L.setflags(write=False)
+    assert np.array_equal(painted(L[::3, 1::2], ab[:, ::3, 1::2]), rgb[::3, 1::2])
+    assert np.array_equal(painted(L, ab.astype(np.float64)), rgb)
+    bgr = rgb[:, :, ::-1]
+    assert np.array_equal(compiled_colour.lightness(bgr), compiled_colour.lightness(bgr.copy()))
+
+
+def test_16_bits_and_tensors_give_the_same_image():
+    L, ab = random_Lab(60)
+    rgb = paint(L, ab)
+    assert np.array_equal(rgb, painted(L, ab))
+    tensor, deep = paint(L, torch.from_numpy(ab)), paint(L, ab, np.uint16)
+    assert np.abs(tensor.astype(int) - rgb).max() <= 1
+    assert np.abs(deep / 257 - rgb).max() < 0.52
+    assert lightness(rgb) == pytest.approx(lightness(rgb.astype(np.uint16) * 257), abs=5e-5)
