@@ -43,7 +43,6 @@ def main() -> None:
     parser.add_argument("--width", type=float, default=1.0)
     parser.add_argument("--crop", type=int, default=128)
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=10, help="of the initialisation (10)")
     parser.add_argument("--iterations", type=int, default=0, help="of training (none)")
     parser.add_argument("--output", type=Path, default=Path("."), metavar="DIR")
     options = parser.parse_args()
@@ -67,7 +66,7 @@ def _measure(plan: Plan, options: argparse.Namespace, work: Path) -> None:
     start = work / "magic.caffemodel"
     began = time.perf_counter()
     caffe.set_mode_cpu()
-    summary = magic_init(work / "train.prototxt", start, iterations=options.rounds)
+    summary = magic_init(work / "train.prototxt", start)
     seconds = time.perf_counter() - began
     deviations = held_out_deviations(work / "train.prototxt", start, summary.images)
     smallest, largest = (

@@ -48,9 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--iterations",
         type=_count,
-        default=10,
+        default=30,
         metavar="N",
-        help="rounds with one more batch each, which refine deviations and rates of change (10)",
+        help="rounds with 64 more images each, which refine deviations and rates of change (30)",
     )
     add("--bias", type=float, default=0.0, metavar="B", help="mean of every unit (0)")
     add("--seed", type=int, default=1, help="of all that is random (1)")

@@ -61,17 +61,18 @@ def _count(text: str) -> int:
 
 
 def _stabilize(options: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
-    from colorization.temporal import steady_frames
-    from colorization.video import VideoError, VideoWriter, open_video
+    from colorization.film_parts import ResumableWriter
+    from colorization.video import VideoError, open_video
 
     output = options.output or _beside(options.film)
     if output.resolve() == options.film.resolve():
         raise VideoError(f"{output}: is the input and would be replaced; choose another --output")
-    with open_video(options.film) as film, VideoWriter(output, film, crf=options.crf) as writer:
-        frames = tqdm(film, "steadying", len(film) or None, unit="frame", disable=None)
-        for frame, pts in steady_frames(frames, options.strength, options.ahead):
+    made_by = {"strength": options.strength, "ahead": options.ahead}
+    with (
+        open_video(options.film) as film,
+        ResumableWriter(output, film, made_by, options.crf) as writer,
+    ):
+        for frame, pts in _steadied(film, writer.done, options):
             writer.write(frame, pts)
     if writer.left_out:
         print(f"{output}: without {', '.join(writer.left_out)}", file=sys.stderr)
@@ -79,6 +80,23 @@ def _stabilize(options: argparse.Namespace) -> int:
     if options.report:
         _report(options.film, output)
     return 0
+
+
+def _steadied(film, done: int, options: argparse.Namespace):
+    """Return the steady frames from number `done` on, with a progress bar."""
+    from itertools import islice
+
+    from tqdm import tqdm
+
+    from colorization.batch import warm_up
+    from colorization.temporal import steady_frames
+
+    if done:
+        print(f"{options.film}: goes on at frame {done}")
+    first = max(0, done - warm_up(None, options.strength))
+    film.skip(first)
+    frames = tqdm(film, "steadying", len(film) or None, initial=first, unit="frame", disable=None)
+    return islice(steady_frames(frames, options.strength, options.ahead), done - first, None)
 
 
 def _beside(film: Path) -> Path:

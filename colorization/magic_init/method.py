@@ -24,6 +24,7 @@ from colorization.magic_init.steps import (
 from colorization.magic_init.targets import best_constants
 
 LAYERS = ("all", "zero")
+ITERATIONS = 30  # rounds: 1,920 images and more, after which units that few of them excite are even
 ROUND_IMAGES = 64  # least number that a round sees, in as many batches as that takes
 SETTLED = 0.05  # a change of scale, its logarithm, after which scales are left alone
 
@@ -41,7 +42,7 @@ def magic_init(
     train: str | os.PathLike,
     output: str | os.PathLike,
     method: str = "kmeans",
-    iterations: int = 10,
+    iterations: int = ITERATIONS,
     beta: float = 0.0,
     seed: int = 1,
     layers: str = "all",

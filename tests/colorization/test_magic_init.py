@@ -53,11 +53,11 @@ def initialised(folder, train):
     """The model and summary of a kind of net and a method, each made once."""
     made = {}
 
-    def get(kind, method="kmeans", **options):
-        key = (kind, method, *options.items())
+    def get(kind, method="kmeans", iterations=10, **options):
+        key = (kind, method, iterations, *options.items())
         if key not in made:
             path = folder / f"{len(made)}.caffemodel"
-            made[key] = path, magic_init(train[kind], path, method, **options)
+            made[key] = path, magic_init(train[kind], path, method, iterations, **options)
         return made[key]
 
     return get

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import caffe
 from caffe import context, log, prototxt, solver
@@ -660,3 +661,18 @@ def test_wrong_updates_are_refused_before_the_first_forward(old, new, message, f
     with pytest.raises(caffe.CaffeError) as error:
         made.step(1)
     assert str(error.value) == f"solver.prototxt: {message}"
+
+
+def test_pieces_are_views_of_all_numbers_in_their_order(monkeypatch):
+    monkeypatch.setattr(solver, "PIECE", 5)
+    most = 5 * torch.get_num_threads()
+    shapes = [(2, 3), (), (0, 4), (7, most), (1,), (most - 1,), (3,)]
+    lists = [[torch.randn(shape) for shape in shapes] for _ in range(3)]
+    flat = [torch.cat([tensor.flatten() for tensor in tensors]) for tensors in lists]
+    batches = list(solver.pieces(lists))
+    for number, expected in enumerate(flat):
+        got = [view for batch in batches for view in batch[number]]
+        torch.testing.assert_close(torch.cat(got), expected, rtol=0, atol=0)
+    assert max(sum(view.numel() for view in batch[0]) for batch in batches) == most
+    batches[0][1][0].zero_()
+    assert not lists[1][0][:1].any()

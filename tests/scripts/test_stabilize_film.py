@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from colorization import film_parts
 from colorization.video import VideoWriter, open_video
 from colorization.warping_error import warping_errors
 
@@ -134,3 +135,26 @@ def test_an_interruption_is_told(film, run, monkeypatch):
     code, _, errors = run(film)
     assert (code, errors.splitlines()[-1]) == (130, "interrupted")
     assert [path.name for path in film.parent.iterdir()] == ["film.mkv"]
+
+
+def test_after_an_interruption_it_goes_on(film, run, monkeypatch, tmp_path):
+    monkeypatch.setattr(film_parts, "FRAMES", 3)
+    whole, output = tmp_path / "whole.mkv", tmp_path / "out.mkv"
+    assert run(film, "--output", whole)[0] == 0
+    write = film_parts.ResumableWriter.write
+
+    def interrupted_at_5(writer, frame, pts):
+        if pts == TIMES[5]:
+            raise KeyboardInterrupt
+        write(writer, frame, pts)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(film_parts.ResumableWriter, "write", interrupted_at_5)
+        assert run(film, "--output", output)[0] == 130
+    assert not output.exists()
+    code, out, _ = run(film, "--output", output)
+    assert code == 0 and f"{film}: goes on at frame 3" in out
+    with open_video(whole) as expected, open_video(output) as result:
+        for (frame, pts), (other, time) in zip(expected, result, strict=True):
+            assert pts == time
+            assert np.abs(frame.astype(int) - other).max() <= 1
