@@ -6,11 +6,14 @@ programs on the machine disturb less. Each stage is also timed alone, on one thr
 """
 
 import argparse
+import os
 import statistics
 import tempfile
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command does: its threads would spin
 
 import cv2
 import numpy as np

@@ -18,7 +18,8 @@ from colorization.colour import Lab_to_sRGB, sRGB_to_Lab
 from colorization.optical_flow import lost, optical_flow, warp
 from colorization.shots import ShotDetector
 
-SIDE = 256  # pixels of the shorter side of L at which the flow is computed
+FLOW_SIDE = 160  # pixels of the shorter side of L at which the flow is computed
+COLOUR_SIDE = 256  # likewise of ab in a film that is coloured already
 AHEAD = 6  # frames that are waited for
 STRENGTH = 0.85  # weight of the frame before, relative to that of the frame itself
 TOLERANCE = 10.0  # of L between a pixel and where it has gone to
@@ -76,15 +77,15 @@ def steady_frames(
 ) -> Iterator[tuple[np.ndarray, int]]:
     """Yield the frames (RGB (H, W, 3) uint8, pts) of a coloured film with steady colours.
 
-    Each keeps its L. Its ab, shrunk to a shorter side of at most SIDE, goes through `steady`; what
-    that changes is enlarged and added to the full-size ab, which so keeps its edges.
+    Each keeps its L. Its ab, shrunk to a shorter side of at most COLOUR_SIDE, goes through
+    `steady`; what that changes is enlarged and added to the full-size ab, which keeps its edges.
     """
     held: deque[tuple[np.ndarray, np.ndarray, int]] = deque()
 
     def planes() -> Iterator[Frame]:
         for rgb, pts in frames:
             Lab = _Lab_of(rgb)
-            held.append((Lab, _planes_at(Lab[1:], _small_size(Lab.shape[1:])), pts))
+            held.append((Lab, _planes_at(Lab[1:], _small_size(Lab.shape[1:], COLOUR_SIDE)), pts))
             yield Lab[0], held[-1][1], None
 
     for ab in steady(planes(), strength, ahead):
@@ -107,7 +108,7 @@ class _View:
     """A frame as its motion is computed."""
 
     def __init__(self, L: np.ndarray):
-        self.L = _at(L, _small_size(L.shape))
+        self.L = _at(L, _small_size(L.shape, FLOW_SIDE))
         self.grey = np.rint(self.L.clip(0, 100) * 2.55).astype(np.uint8)
 
 
@@ -163,9 +164,9 @@ def _result(waiting: Iterable[_Step]) -> np.ndarray:
     return np.ascontiguousarray((total[..., :2] / total[..., 2:]).transpose(2, 0, 1))
 
 
-def _small_size(size: Sequence[int]) -> tuple[int, int]:
-    """Return the size (h, w) of an image (H, W) with a shorter side of at most SIDE."""
-    scale = min(1.0, SIDE / min(size))
+def _small_size(size: Sequence[int], side: int) -> tuple[int, int]:
+    """Return the size (h, w) of an image (H, W) with a shorter side of at most `side`."""
+    scale = min(1.0, side / min(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 

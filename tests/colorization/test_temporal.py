@@ -111,7 +111,7 @@ def test_without_any_confidence_colours_stay():
 
 
 def test_colours_smaller_than_L_and_L_larger_than_the_flow(monkeypatch):
-    monkeypatch.setattr(temporal, "SIDE", 32)
+    monkeypatch.setattr(temporal, "FLOW_SIDE", 32)
     Ls = pan(8)
     seen = [np.stack([cv2.resize(p, (14, 10)) for p in ab]) for ab in flickering(Ls)]
     results = run(Ls, seen)
@@ -192,7 +192,7 @@ def test_frames_keep_L_and_times_and_lose_flicker():
 
 
 def test_frames_without_strength_stay(monkeypatch):
-    monkeypatch.setattr(temporal, "SIDE", 20)
+    monkeypatch.setattr(temporal, "COLOUR_SIDE", 20)
     film = rgb_film(3)
     for (rgb, _), before in zip(steady_frames(zip(film, range(3)), strength=0.0), film):
         assert np.abs(rgb.astype(int) - before).max() <= 1
