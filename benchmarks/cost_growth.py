@@ -16,11 +16,11 @@ import sys, time, torch, numpy as np
 from colorization.inference import Colorizer
 network, precision, size, batch = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 colorizer = Colorizer(network, precision=precision)
-L = np.random.default_rng(0).uniform(0, 100, (size, size)).astype(np.float32)
-colorizer.predict([L] * batch)
+L = np.random.default_rng(0).uniform(0, 100, (batch, size, size)).astype(np.float32)
+colorizer.predict(L)
 start = time.perf_counter()
 for _ in range(3):
-    colorizer.predict([L] * batch)
+    colorizer.predict(L)
 print((time.perf_counter() - start) / 3, file=open(sys.argv[5], "w"))
 """
 FILM = """

@@ -84,9 +84,17 @@ class Colorizer:
     def predict(self, seen: Sequence[np.ndarray]) -> list[Array]:
         """Return ab (2, h, w) for each of a batch of L, all of one shape (H, W).
 
-        Where the batch does not fit into memory, it is halved as often as needed, and later batches
-        start from what fitted; MemoryError when not even one image fits.
+        Neighbours that are equal, as the held frames of a cartoon, are computed once. Where the
+        batch does not fit into memory, it is halved as often as needed, and later batches start
+        from what fitted; MemoryError when not even one image fits.
         """
+        first = [i for i, L in enumerate(seen) if not i or not np.array_equal(L, seen[i - 1])]
+        different = self._predict([seen[i] for i in first])
+        lengths = np.diff([*first, len(seen)])
+        return [ab for ab, length in zip(different, lengths) for _ in range(length)]
+
+    def _predict(self, seen: Sequence[np.ndarray]) -> list[Array]:
+        """Compute a batch, in parts if need be."""
         results: list[Array] = []
         while len(results) < len(seen):
             rest = seen[len(results) :][: self._largest_batch]
