@@ -32,7 +32,8 @@ POLICIES: dict[str, Callable[[Any, int, int], float]] = {
     "sigmoid": lambda p, iteration, step: 1 / (1 + np.exp(-p.gamma * (iteration - p.stepsize))),
 }
 NEEDED = {"step": "stepsize", "sigmoid": "stepsize", "poly": "max_iter"}
-PIECE = 2**16  # numbers that each thread of a CPU updates at a time
+PIECE = 2**15  # numbers that are updated at a time on a CPU: as many as torch gives one thread
+FEW_THREADS = 4  # with more of them, each making a share of each pass is as fast
 LEGACY_TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")
 
 
@@ -310,7 +311,7 @@ class Solver(instance):
 
     def _iterate(self) -> Action:
         """One iteration: gradients of iter_size batches, then the update; what is asked then."""
-        self.net.clear_param_diffs()
+        self.net.forget_param_diffs()
         for on_start, _ in self._callbacks:
             on_start()
         displayed = self._due(self.param.display)
@@ -495,10 +496,11 @@ class SGDSolver(Solver):
         data = [blob.data_tensor(device) for blob in blobs]
         diff = [blob.diff_tensor(device) for blob in blobs]
         self._clip(diff)
+        in_pieces = device.type == "cpu" and torch.get_num_threads() <= FEW_THREADS
         for (lr_mult, decay_mult), members in self._groups().items():
             past = [[history[i + k * len(blobs)] for i in members] for k in range(self.histories)]
             lists = ([data[i] for i in members], [diff[i] for i in members], *past)
-            for ours, step, *old in pieces(lists) if device.type == "cpu" else [lists]:
+            for ours, step, *old in pieces(lists) if in_pieces else [lists]:
                 if self.param.iter_size > 1:
                     torch._foreach_mul_(step, 1 / self.param.iter_size)
                 self._regularize(step, ours, self.param.weight_decay * decay_mult)
@@ -650,16 +652,16 @@ class AdamSolver(SGDSolver):
 def pieces(lists: Sequence[Tensors]) -> Iterator[list[Tensors]]:
     """Yield the tensors of several lists, alike in shapes, in views of few elements together.
 
-    An update is ten passes over its numbers: in pieces it makes them in the processor's cache.
+    An update is ten passes over its numbers: in pieces it makes them in the processor's cache, and
+    threads need not wait for each other after each.
     """
-    most = PIECE * torch.get_num_threads()
     batch: list[Tensors] = [[] for _ in lists]
-    room = most
+    room = PIECE
     for tensors in zip(*lists):
-        for views in zip(*(tensor.view(-1).split(most) for tensor in tensors)):
+        for views in zip(*(tensor.view(-1).split(PIECE) for tensor in tensors)):
             if room < views[0].numel():
                 yield batch
-                batch, room = [[] for _ in lists], most
+                batch, room = [[] for _ in lists], PIECE
             room -= views[0].numel()
             for views_of_list, view in zip(batch, views):
                 views_of_list.append(view)
