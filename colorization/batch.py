@@ -331,8 +331,9 @@ def colour_film(
             goes_on(writer.done)
         film.skip(first)
         frames = coloured_frames(watch(film), colorizer, batch, finish, strength)
-        for frame, pts in islice(frames, writer.done - first, None):
-            writer.write(frame, pts)
+        new = islice(frames, writer.done - first, None)
+        with closing(in_order(lambda item: writer.write(*item), new, count=1)) as written:
+            deque(written, maxlen=0)
     return writer.left_out
 
 

@@ -44,8 +44,8 @@ def flow(
 
 
 @contextmanager
-def workers() -> Iterator[ThreadPoolExecutor]:
-    pool = ThreadPoolExecutor(WORKERS)
+def workers(count: int = WORKERS) -> Iterator[ThreadPoolExecutor]:
+    pool = ThreadPoolExecutor(count)
     try:
         yield pool
     finally:
@@ -112,15 +112,18 @@ def _failed(error: Exception) -> Future:
     return future
 
 
-def in_order(work: Callable[[Any], Any], items: Iterable) -> Iterator[Any]:
+def in_order(
+    work: Callable[[Any], Any], items: Iterable, count: int = WORKERS
+) -> Generator[Any, None, None]:
     """Yield work(item) for each item, in their order; workers are a few of them ahead.
 
+    With a `count` of 1 the work itself is done in their order, beside whoever makes the items.
     Items that come from a generator are closed at the end, and when the results are closed.
     """
     with ExitStack() as stack:
         if hasattr(items, "close"):
             stack.callback(items.close)
-        pool = stack.enter_context(workers())
+        pool = stack.enter_context(workers(count))
         pending: deque[Future] = deque()
         for item in items:
             pending.append(pool.submit(work, item))
