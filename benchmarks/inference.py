@@ -8,7 +8,6 @@ out: pip install openvino onnxruntime onnx.
 import argparse
 import importlib.util
 
-import cv2
 import numpy as np
 import torch
 from common import CLOCKS, compare_all, machine
@@ -72,14 +71,12 @@ def torch_peers(net, L: torch.Tensor, precision: str) -> dict:
 
 
 def other_peers(net, L: torch.Tensor, precision: str) -> dict:
-    """OpenVINO; ONNX Runtime and OpenCV, which have no bf16 for these operators on a CPU."""
+    """ONNX Runtime, which has no bf16 for these operators on a CPU, and OpenVINO."""
     if importlib.util.find_spec("onnx") is None:
         return {}
     model, peers = onnx_model(net, tuple(L.shape)), {}
     if importlib.util.find_spec("onnxruntime") and precision == "fp32":
         peers["ONNX Runtime"] = _onnxruntime(model, L.numpy())
-    if precision == "fp32":
-        peers[f"OpenCV {cv2.__version__}"] = _opencv(model, L.numpy())
     if importlib.util.find_spec("openvino"):
         peers["OpenVINO"] = _openvino(model, L.numpy(), precision)
     return peers
@@ -92,13 +89,6 @@ def _onnxruntime(model: bytes, L: np.ndarray):
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     return lambda: session.run(None, {"data_l": L})[0]
-
-
-def _opencv(model: bytes, L: np.ndarray):
-    cv2.setNumThreads(torch.get_num_threads())
-    net = cv2.dnn.readNetFromONNX(np.frombuffer(model, np.uint8))
-    net.setInput(L, "data_l")
-    return lambda: net.forward()
 
 
 def _openvino(model: bytes, L: np.ndarray, precision: str):

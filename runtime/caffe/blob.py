@@ -63,10 +63,6 @@ class SyncedMemory:
         self._host_is_newest = True
         return _view(self._host, shape, count).numpy()
 
-    def forget(self) -> None:
-        """Store zeros, which take no memory until they are asked for."""
-        self._tensor, self._host, self._host_is_newest = None, None, False
-
     def set(self, value: torch.Tensor) -> None:
         """Store `value`, without a copy unless a numpy view must follow."""
         host = self._host
@@ -153,12 +149,10 @@ class Blob:
         """Take `value` as the gradients."""
         self._diff.set(value)
 
-    def add_diff(self, value: torch.Tensor, unshared: bool = False) -> None:
-        """Add `value` to the gradients; one that is `unshared` may become them."""
+    def add_diff(self, value: torch.Tensor) -> None:
+        """Add `value` to the gradients."""
         if self._diff.allocated:
             self.diff_tensor(value.device).add_(value)
-        elif unshared and value.dtype == torch.float32 and value.is_contiguous():
-            self._diff.set(value)
         else:
             plain = torch.contiguous_format
             self._diff.set(value.to(torch.float32).clone(memory_format=plain))
@@ -168,13 +162,6 @@ class Blob:
         diff = self.stored_diff()
         if diff is not None:
             diff.zero_()
-
-    def forget_diff(self) -> None:
-        """Set the gradients to zero, without writing to memory that nobody looks at."""
-        if self._diff.viewed:
-            self.clear_diff()
-        else:
-            self._diff.forget()
 
     def stored_diff(self) -> "torch.Tensor | None":
         """The gradients as a tensor where they are now; None if there were never any."""

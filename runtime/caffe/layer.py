@@ -7,7 +7,6 @@ Caffe's gradient is not that of its forward.
 """
 
 import re
-from collections import Counter
 
 import torch
 
@@ -142,38 +141,30 @@ class Layer:
         if self._tape is None:
             raise CaffeError("backward was called before forward")
         inputs, weights, outputs = self._tape
-        below = [(x, blob) for x, blob, down in zip(inputs, bottom, propagate_down) if down]
-        params = [(w, blob) for w, blob in zip(weights, self.blobs) if w.requires_grad]
+        wanted = [
+            (x, blob.set_diff) for x, blob, down in zip(inputs, bottom, propagate_down) if down
+        ]
+        wanted += [(w, b.add_diff) for w, b in zip(weights, self.blobs) if w.requires_grad]
         pairs = [
             (y, blob.diff_tensor(y.device).to(y.dtype))
             for y, blob in zip(outputs, top)
             if y.requires_grad
         ]
-        if not (below or params) or not pairs:
+        if not wanted or not pairs:
             return
         with _Explaining(inputs):
             gradients = torch.autograd.grad(
                 [y for y, _ in pairs],
-                [x for x, _ in below + params],
+                [x for x, _ in wanted],
                 [d for _, d in pairs],
                 retain_graph=keep,
                 allow_unused=True,
             )
-        for (_, blob), gradient in zip(below, gradients):
+        for (_, write), gradient in zip(wanted, gradients):
             if gradient is not None:
-                blob.set_diff(gradient)
-        held = Counter(
-            map(_memory, [g for g in gradients if g is not None] + [d for _, d in pairs])
-        )
-        for (_, blob), gradient in zip(params, gradients[len(below) :]):
-            if gradient is not None:
-                blob.add_diff(gradient, unshared=held[_memory(gradient)] == 1)
+                write(gradient)
         if not keep:
             self._tape = None
-
-
-def _memory(tensor: torch.Tensor) -> int:
-    return tensor.untyped_storage().data_ptr()
 
 
 class _Explaining:

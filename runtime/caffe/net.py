@@ -401,11 +401,6 @@ class Net(NetMethods):
         if stored := [diff for diff in diffs if diff is not None]:
             torch._foreach_zero_(stored)
 
-    def forget_param_diffs(self) -> None:
-        """Do what `clear_param_diffs` does, without writing to memory that nobody looks at."""
-        for blob in self.learnable_params:
-            blob.forget_diff()
-
     def _check_range(self, first: int, last: int) -> None:
         if not 0 <= first < len(self.layers) or not 0 <= last < len(self.layers):
             raise CaffeError(

@@ -32,8 +32,7 @@ POLICIES: dict[str, Callable[[Any, int, int], float]] = {
     "sigmoid": lambda p, iteration, step: 1 / (1 + np.exp(-p.gamma * (iteration - p.stepsize))),
 }
 NEEDED = {"step": "stepsize", "sigmoid": "stepsize", "poly": "max_iter"}
-PIECE = 2**15  # numbers that are updated at a time on a CPU: as many as torch gives one thread
-FEW_THREADS = 4  # with more of them, each making a share of each pass is as fast
+PIECE = 2**20  # numbers that are updated at a time on a CPU
 LEGACY_TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")
 
 
@@ -311,7 +310,7 @@ class Solver(instance):
 
     def _iterate(self) -> Action:
         """One iteration: gradients of iter_size batches, then the update; what is asked then."""
-        self.net.forget_param_diffs()
+        self.net.clear_param_diffs()
         for on_start, _ in self._callbacks:
             on_start()
         displayed = self._due(self.param.display)
@@ -496,11 +495,10 @@ class SGDSolver(Solver):
         data = [blob.data_tensor(device) for blob in blobs]
         diff = [blob.diff_tensor(device) for blob in blobs]
         self._clip(diff)
-        in_pieces = device.type == "cpu" and torch.get_num_threads() <= FEW_THREADS
         for (lr_mult, decay_mult), members in self._groups().items():
             past = [[history[i + k * len(blobs)] for i in members] for k in range(self.histories)]
             lists = ([data[i] for i in members], [diff[i] for i in members], *past)
-            for ours, step, *old in pieces(lists) if in_pieces else [lists]:
+            for ours, step, *old in pieces(lists) if device.type == "cpu" else [lists]:
                 if self.param.iter_size > 1:
                     torch._foreach_mul_(step, 1 / self.param.iter_size)
                 self._regularize(step, ours, self.param.weight_decay * decay_mult)
@@ -652,8 +650,7 @@ class AdamSolver(SGDSolver):
 def pieces(lists: Sequence[Tensors]) -> Iterator[list[Tensors]]:
     """Yield the tensors of several lists, alike in shapes, in views of few elements together.
 
-    An update is ten passes over its numbers: in pieces it makes them in the processor's cache, and
-    threads need not wait for each other after each.
+    An update is ten passes over its numbers: in pieces it makes them in the processor's cache.
     """
     batch: list[Tensors] = [[] for _ in lists]
     room = PIECE

@@ -150,27 +150,3 @@ def test_newest_side_counts():
     assert blob.data.sum() == 12 and view.sum() == 12
     blob.data[...] = 3
     assert blob.data_tensor(gpu).sum() == 18
-
-
-def test_an_unshared_gradient_becomes_the_diff_and_others_are_copied():
-    blob, first = Blob((2, 3)), torch.ones(2, 3)
-    blob.add_diff(first, unshared=True)
-    assert blob.diff_tensor().data_ptr() == first.data_ptr()
-    blob.forget_diff()
-    blob.add_diff(first)
-    assert blob.diff_tensor().data_ptr() != first.data_ptr()
-    blob.add_diff(first, unshared=True)
-    np.testing.assert_array_equal(blob.diff, np.full((2, 3), 2))
-    np.testing.assert_array_equal(first, np.ones((2, 3)))
-
-
-def test_forgotten_diffs_are_zeros_also_in_views_handed_out():
-    blob = Blob((2, 3))
-    blob.add_diff(torch.ones(2, 3))
-    blob.forget_diff()
-    np.testing.assert_array_equal(blob.diff_tensor(), np.zeros((2, 3)))
-    view = blob.diff
-    blob.add_diff(torch.ones(2, 3), unshared=True)
-    np.testing.assert_array_equal(view, np.ones((2, 3)))
-    blob.forget_diff()
-    np.testing.assert_array_equal(view, np.zeros((2, 3)))
