@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -27,6 +28,7 @@ def exif(orientation=1, camera=False):
     return data
 
 
+@lru_cache  # it holds the second in which it was made
 def sRGB_profile():
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 

@@ -60,7 +60,7 @@ def test_a_training_starts_from_the_weights(main, folder, capsys):
     code, out, err = run(main, "residual.prototxt", "new/start.caffemodel", capsys=capsys)
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert lines[0] == "new/start.caffemodel: 44 units of 8 layers from 970 images"
+    assert lines[0] == "new/start.caffemodel: 44 units of 8 layers from 2270 images"
     assert lines[1].startswith("largest over smallest relative rate of change: ")
     assert len(lines) == 2
     Path("solver.prototxt").write_text(SOLVER)
