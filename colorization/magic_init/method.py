@@ -53,11 +53,11 @@ def magic_init(
 
     `method` is that of `filters`; `iterations` the number of rounds; `beta` the mean of each unit.
     `layers` is "all", or "zero": those whose weights are all zero, as the authors' program does, no
-    other layer being changed. `weights` is a .caffemodel to begin with. `watch` sees
-    the layers go by, then the rounds. The means of predictions that a KLLoss or EuclideanLoss reads
-    are not beta but the constant of least loss (`best_constants`; ours).
-    The running statistics of a BatchNorm behind a new layer become those of the data seen. The
-    device is that which Caffe is set to. MagicInitError if it cannot be done.
+    other layer being changed. `weights` is a .caffemodel to begin with. `watch` sees the layers go
+    by, then the rounds. The means of predictions that a KLLoss or EuclideanLoss reads are not beta
+    but the constant of least loss (`best_constants`; ours). The running statistics of a BatchNorm
+    behind a new layer become those of the data seen. The device is that which Caffe is set to.
+    MagicInitError if it cannot be done.
     """
     _check_arguments(method, layers, Path(output))
     net = _train_net(str(train), seed, weights)

@@ -1,9 +1,9 @@
 """The operations that the benchmarks count, against counting by hand."""
 
-import importlib.util
 from pathlib import Path
 
 import pytest
+from module_from_file import load_module
 
 import caffe
 from colorization.network import network_path
@@ -13,10 +13,7 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "flops.py"
 
 @pytest.fixture(scope="module")
 def flops():
-    spec = importlib.util.spec_from_file_location("flops", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_module(SCRIPT)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Ray's workers give what one process gives, whatever happens to them; two machines are played."""
 
-import importlib.util
 import logging
 import os
 import re
@@ -16,6 +15,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from module_from_file import load_module
 from tiny_network import write_tiny_network
 
 from colorization import cluster
@@ -64,10 +64,7 @@ def network(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def main():
-    spec = importlib.util.spec_from_file_location("process_images", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return load_module(SCRIPT).main
 
 
 def files(network):

@@ -1,8 +1,8 @@
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
+from module_from_file import load_module
 
 import caffe
 from colorization.histogram import ab_pairs, expectation
@@ -15,10 +15,7 @@ HERE = Path(__file__).parent
 @pytest.fixture(scope="module")
 def script():
     path = HERE.parents[1] / "scripts" / "make_shared_resources.py"
-    spec = importlib.util.spec_from_file_location("make_shared_resources", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_module(path)
 
 
 def test_the_rule_gives_the_published_list(script):

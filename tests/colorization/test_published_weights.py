@@ -1,7 +1,6 @@
 """The published weights: conversion against the PyTorch net, downloads, and what is refused."""
 
 import hashlib
-import importlib.util
 import threading
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 import torch
+from module_from_file import load_module
 from torch import nn
 
 import caffe
@@ -135,9 +135,7 @@ def test_states_that_do_not_fit(change, message, state):
 def narrow(tmp_path, monkeypatch):
     """Let the network be a sixteenth as wide; return it with random weights."""
     folder = Path(__file__).parents[2] / "networks"
-    spec = importlib.util.spec_from_file_location("build_networks", folder / "build_networks.py")
-    build = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(build)
+    build = load_module(folder / "build_networks.py")
     build.VARIANTS["plain"] = build.VARIANTS["plain"]._replace(width=1 / 16)
     path = tmp_path / "deploy.prototxt"
     prototxt.write(str(path), build.zhang_deploy_net())

@@ -1,6 +1,5 @@
 """The networks on disk: as their source makes them, and as the thesis' tables say."""
 
-import importlib.util
 import json
 import math
 import re
@@ -10,6 +9,7 @@ from pathlib import Path
 import lmdb
 import numpy as np
 import pytest
+from module_from_file import load_module
 
 import caffe
 from caffe import prototxt
@@ -17,9 +17,7 @@ from caffe.proto import caffe_pb2
 
 NETWORKS = Path(__file__).resolve().parents[2] / "networks"
 
-_spec = importlib.util.spec_from_file_location("build_networks", NETWORKS / "build_networks.py")
-build_networks = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(build_networks)
+build_networks = load_module(NETWORKS / "build_networks.py")
 
 # folder: architecture, head, rebalanced, batch size, iter_size (thesis 7.1 and 7.4, but the last)
 VARIANTS = {

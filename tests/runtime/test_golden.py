@@ -1,12 +1,12 @@
 """The runtime against recordings of genuine BVLC Caffe 1.0 (see tests/golden/README.md)."""
 
-import importlib.util
 import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from module_from_file import load_module
 
 import caffe
 
@@ -153,9 +153,7 @@ def test_data(case):
 def test_pycaffe(case):
     if case.get("case") == "draw":
         pytest.importorskip("pydot")
-    spec = importlib.util.spec_from_file_location("flow", "flow.py")
-    flow = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(flow)
+    flow = load_module("flow.py")
     result = flow.run(caffe)
     expected = np.load("result.npz") if Path("result.npz").exists() else {}
     for key in expected:

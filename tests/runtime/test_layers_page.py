@@ -1,9 +1,9 @@
 """docs/layers.md is what the code says."""
 
-import importlib.util
 from pathlib import Path
 
 import pytest
+from module_from_file import load_module
 
 from caffe.net import layer_type_list
 
@@ -12,10 +12,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 @pytest.fixture
 def maker():
-    spec = importlib.util.spec_from_file_location("make_layers", DOCS / "make_layers.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_module(DOCS / "make_layers.py")
 
 
 def test_page_is_up_to_date(maker, capsys):

@@ -1,12 +1,12 @@
 """The command from end to end: images, films, references, scribbles, a tiny network, errors."""
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from module_from_file import load_module
 from tiny_network import write_tiny_network
 
 from colorization.colour import sRGB_to_Lab
@@ -20,10 +20,7 @@ ORANGE, BLUE = (140, 60, 20), (150, 200, 250)
 
 @pytest.fixture(scope="module")
 def main():
-    spec = importlib.util.spec_from_file_location("colorize_by_example", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return load_module(SCRIPT).main
 
 
 @pytest.fixture

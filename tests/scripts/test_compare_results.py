@@ -1,7 +1,6 @@
 """The command from end to end: folders, films, conditions, mismatches, wrong usage."""
 
 import csv
-import importlib.util
 import json
 import re
 import subprocess
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from module_from_file import load_module
 
 from colorization.images import Picture, read_image, write_image
 from colorization.metrics import rmse
@@ -31,10 +31,7 @@ FILES = [
 
 @pytest.fixture(scope="module")
 def main():
-    spec = importlib.util.spec_from_file_location("compare_results", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return load_module(SCRIPT).main
 
 
 @pytest.fixture(autouse=True)

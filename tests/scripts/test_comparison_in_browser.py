@@ -1,12 +1,12 @@
 """The page of a comparison in Chromium: what a reader does with it, from the file itself."""
 
-import importlib.util
 import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from module_from_file import load_module
 
 from colorization.images import Picture, write_image
 
@@ -52,9 +52,7 @@ def page(tmp_path_factory):
         write_image(folder / "near" / name, Picture(original + np.uint8(9)))
         if number != 1:
             write_image(folder / "far" / name, Picture(255 - original))
-    spec = importlib.util.spec_from_file_location("compare_results_page", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_module(SCRIPT)
     sets = (f"{NAME}={folder / 'near'}", f"far={folder / 'far'}")
     film = ("--film", str(folder / "out" / "100% #1.mp4"))
     command = (*sets, "--truth", str(folder / "truth"), "--output", str(folder / "out"), *film)

@@ -1,12 +1,12 @@
 """The command: a .pth becomes weights that colour; errors are one line; wrong usage."""
 
 import hashlib
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from module_from_file import load_module
 
 from colorization.histogram import ab_pairs
 from colorization.network import Network, network_path
@@ -18,10 +18,7 @@ CONVOLUTIONS = (2, 2, 3, 3, 3, 3, 3)
 
 @pytest.fixture(scope="module")
 def main():
-    spec = importlib.util.spec_from_file_location("fetch_weights", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return load_module(SCRIPT).main
 
 
 def constant(value, *shape):

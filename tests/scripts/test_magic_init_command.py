@@ -1,6 +1,5 @@
 """The command from end to end, and that a training starts from what it writes."""
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from magic_nets import plain_net, residual_net, write_data, write_net
+from module_from_file import load_module
 
 import caffe
 from caffe import cli
@@ -21,10 +21,7 @@ lr_policy: "fixed" max_iter: 3 display: 1 snapshot_prefix: "trained" random_seed
 
 @pytest.fixture(scope="module")
 def main():
-    spec = importlib.util.spec_from_file_location("magic_init_command", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return load_module(SCRIPT).main
 
 
 @pytest.fixture(scope="module")

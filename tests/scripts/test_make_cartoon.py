@@ -1,11 +1,11 @@
 """The command make_cartoon: films, records, going on after an interruption, wrong usage."""
 
-import importlib.util
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from module_from_file import load_module
 
 from colorization.video import open_video
 
@@ -15,10 +15,7 @@ QUICK = ("--size", "96x72", "--seconds-per-episode", "2.2", "--workers", "2")
 
 @pytest.fixture(scope="module")
 def main():
-    spec = importlib.util.spec_from_file_location("make_cartoon", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return load_module(SCRIPT).main
 
 
 def stamps(folder):

@@ -1,6 +1,5 @@
 """The command from end to end: films to LMDBs that Caffe's layers read, interruptions, errors."""
 
-import importlib.util
 import json
 import os
 import re
@@ -14,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from dataset_films import credits_frame, faded, numbered, shaken, write_lossless
+from module_from_file import load_module
 
 import caffe
 from caffe import layers as L
@@ -27,10 +27,7 @@ SIZE = 24
 
 @pytest.fixture(scope="module")
 def main():
-    spec = importlib.util.spec_from_file_location("make_dataset", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return load_module(SCRIPT).main
 
 
 @pytest.fixture

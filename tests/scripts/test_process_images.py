@@ -1,6 +1,5 @@
 """The command from end to end, with a tiny network: files, films, errors, interruptions."""
 
-import importlib.util
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from module_from_file import load_module
 from PIL import Image
 from skimage import color
 from tiny_network import write_tiny_network
@@ -23,10 +23,7 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "process_images.py"
 
 @pytest.fixture(scope="module")
 def main():
-    spec = importlib.util.spec_from_file_location("process_images", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return load_module(SCRIPT).main
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """process_images goes on in the middle of a film: after Ctrl-C, and after kill -9."""
 
-import importlib.util
 import signal
 import subprocess
 import sys
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from module_from_file import load_module
 from tiny_network import write_tiny_network
 
 from colorization import film_parts
@@ -32,10 +32,7 @@ runpy.run_path(sys.argv[1], run_name="__main__")
 
 @pytest.fixture(scope="module")
 def main():
-    spec = importlib.util.spec_from_file_location("process_images_resumed", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return load_module(SCRIPT).main
 
 
 @pytest.fixture(scope="module")

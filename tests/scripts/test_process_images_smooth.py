@@ -1,10 +1,10 @@
 """`process_images --refine smooth` from end to end, against its steps in Python."""
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
+from module_from_file import load_module
 from tiny_network import write_tiny_network
 
 from colorization.images import Picture, read_image, write_image
@@ -20,10 +20,7 @@ SIZE = (48, 64)  # that the network sees
 
 @pytest.fixture(scope="module")
 def main():
-    spec = importlib.util.spec_from_file_location("process_images", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return load_module(SCRIPT).main
 
 
 @pytest.fixture

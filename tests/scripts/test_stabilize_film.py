@@ -1,6 +1,5 @@
 """The command stabilize_film: less flicker in the same film, and what it refuses."""
 
-import importlib.util
 import subprocess
 import sys
 from fractions import Fraction
@@ -9,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from module_from_file import load_module
 
 from colorization import film_parts
 from colorization.video import VideoWriter, open_video
@@ -20,10 +20,7 @@ TIMES = [0, 1, 2, 4, 5, 6, 8, 9]
 
 @pytest.fixture
 def command():
-    spec = importlib.util.spec_from_file_location("stabilize_film", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_module(SCRIPT)
 
 
 @pytest.fixture
