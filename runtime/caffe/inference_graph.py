@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .errors import CaffeError
 from .proto.caffe_pb2 import TRAIN, EltwiseParameter
 
 
@@ -50,19 +49,16 @@ def graph_of(net, inputs: Iterable, outputs: Iterable) -> Graph:
     given, count, steps = dict(values), len(values), []
     for number in sorted(net._users(outputs)):
         layer = net.layers[number]
-        tops, bottoms = net._top_names[number], net._bottom_names[number]
+        tops = net._top_names[number]
         if layer.type == "Input":
             continue
-        for name in bottoms:
-            if name not in values:
-                error = CaffeError(f'infer needs a value for input "{name}"')
-                raise net._located(number, layer.param, error)
+        with net._naming(number):
+            read = list(net._bottoms_of(number, values))
         if passes_on(layer):
-            values.update(dict.fromkeys(tops, values[bottoms[0]]))
+            values.update(dict.fromkeys(tops, read[0]))
             continue
         new = list(range(count, count + len(tops)))
         count += len(tops)
-        read = [values[name] for name in bottoms]
         steps.append(Step(number, layer, read, new, is_plane_filter(layer)))
         values.update(zip(tops, new))
     results = {name: values[name] for name in outputs}
