@@ -1,4 +1,4 @@
-"""process_images on a film of 1280x720: its rate against that of the network alone.
+"""process_images on a black-and-white film of 1280x720: its rate against the network's alone.
 
 The network alone gets the same frames, already small, in the same batches, and nothing else is
 done. Both are measured in turn, by the clock and by the processor time of all threads, which other
@@ -28,6 +28,7 @@ from colorization.resources import resource
 from colorization.temporal import STRENGTH, steady
 from colorization.upsampling import shrink, upsample
 from colorization.video import VideoWriter, open_video, write_video
+from colorization.warping_error import without_colour
 
 
 def main() -> None:
@@ -35,7 +36,7 @@ def main() -> None:
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
         film = Path(folder, "film.mp4")
-        enlarged_clip(film, options.frames)
+        enlarged_clip(film, options.frames, options.coloured)
         for network in options.network:
             weights = weights_of(network, Path(folder))
             for precision in options.precision:
@@ -53,17 +54,19 @@ def _options() -> argparse.Namespace:
     add("--frames", type=int, default=200, help="(200)")
     add("--batch", type=int, default=8, help="(8)")
     add("--runs", type=int, default=3, help="(3)")
+    add("--coloured", action="store_true", help="a film that has colours, which are replaced")
     return parser.parse_args()
 
 
-def enlarged_clip(path: Path, frames: int, size: tuple = (1280, 720)) -> None:
+def enlarged_clip(path: Path, frames: int, coloured: bool, size: tuple = (1280, 720)) -> None:
     """Write a film of that many frames: the clip, enlarged, over and over."""
     written = 0
     with VideoWriter(path, rate=24) as writer:
         while written < frames:
             with open_video(resource("bigbuckbunny.mp4")) as clip:
                 for frame, _ in islice(clip, frames - written):
-                    writer.write(cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC))
+                    frame = cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC)
+                    writer.write(frame if coloured else without_colour(frame))
                     written += 1
 
 

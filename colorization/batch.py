@@ -22,7 +22,7 @@ from colorization.film_parts import ResumableWriter
 from colorization.finishing import Finish
 from colorization.images import Picture, is_coloured, read_image, write_image
 from colorization.inference import Colorizer, lightness
-from colorization.pipeline import Seen, flow, in_order
+from colorization.pipeline import Seen, flow, in_order, read_ahead
 from colorization.temporal import steady
 from colorization.video import CRF, VideoReader, open_video
 
@@ -281,7 +281,8 @@ def predicted(
     def keep(_: object, seen: Seen, ab: Array) -> tuple[Seen, Array]:
         return seen, ab
 
-    with closing(flow(frames, load, keep, colorizer, batch)) as passing:
+    read = read_ahead(frames, batch)
+    with closing(read), closing(flow(read, load, keep, colorizer, batch)) as passing:
         coloured = (done.result() for _, done in passing)
         yield from _steadied(coloured, strength) if strength else coloured
 

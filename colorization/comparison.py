@@ -272,22 +272,28 @@ class ResultSet:
 
 
 class Stream:
-    """The pictures of a file, one by one: of an image one, of a film its frames."""
+    """The pictures of a file, one by one: of an image one, of a film its frames.
 
-    def __init__(self, path: Path, size: int | None):
+    With `fit`, those of another size than the original are brought to it.
+    """
+
+    def __init__(self, path: Path, size: int | None, fit: bool = False):
         self.path = path
         self._frames = _frames(path)
         self._size = size
+        self._fit = fit
 
     def read(self) -> np.ndarray | None:
         rgb = next(self._frames, None)
         return rgb if rgb is None or self._size is None else resized(rgb, self._size, self._size)
 
     def read_as(self, original: np.ndarray, number: int) -> np.ndarray:
-        """Return picture `number`, which must be there and have the size of the original."""
+        """Return picture `number`, which must be there, at the size of the original."""
         rgb = self.read()
         if rgb is None:
             raise Mismatch(f"{self.path}: ends after {number} frames, before the ground truth")
+        if self._fit and rgb.shape != original.shape:
+            return resized(rgb, *original.shape[1::-1])
         if rgb.shape != original.shape:
             (H, W, _), (H_0, W_0, _) = rgb.shape, original.shape
             sizes = f"{W}x{H} pixels, where the ground truth has {W_0}x{H_0}"

@@ -60,8 +60,13 @@ class Sight:
         return [(GREY, self.grey), *results, (ORIGINAL, self.original)]
 
 
-def sights(truth: Path, sets: Mapping[str, Path], size: int | None = None) -> Iterator[Sight]:
-    """Yield what `Comparison(truth, sets, size)` compares, in its order, with what was left out."""
+def sights(
+    truth: Path, sets: Mapping[str, Path], size: int | None = None, fit: bool = False
+) -> Iterator[Sight]:
+    """Yield what `Comparison(truth, sets, size)` compares, in its order, with what was left out.
+
+    With `fit` instead of a size, originals keep their own and results are brought to it.
+    """
     found = {name: ResultSet(name, path, truth) for name, path in sets.items()}
     number = 0
     for source, place in find_inputs([str(truth)]).items():
@@ -69,7 +74,7 @@ def sights(truth: Path, sets: Mapping[str, Path], size: int | None = None) -> It
             results = {}
             for name, result_set in found.items():
                 try:
-                    stream = Stream(result_set.find(source, place), size)
+                    stream = Stream(result_set.find(source, place), size, fit)
                 except Mismatch:
                     continue  # the comparison has told of it
                 results[name] = stack.enter_context(closing(stream))

@@ -85,8 +85,9 @@ FLICKER = Column(
     *("warping_error", "E_warp", "low", 6, lambda tally: math.nan),
     "Warping error (Lai et al. 2018): the mean square by which each frame differs, in RGB of 0 to "
     "1, from the next one brought to the same place by the motion in the ground truth, without "
-    "cuts and what is hidden. Much of it is no flicker, but what the motion leaves unexplained: "
-    "compare it with that of the ground truth. Lower is better.",
+    "cuts and what is hidden; at the size of the ground truth, or 480 rows if that is larger. Much "
+    "of it is no flicker, but what the motion leaves unexplained: compare it with that of the "
+    "ground truth. Lower is better.",
 )
 
 

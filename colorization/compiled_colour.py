@@ -1,7 +1,7 @@
-"""L of sRGB, and sRGB of Lab, for images of 8 bits: compiled, in one pass over the pixels.
+"""L of sRGB, sRGB of Lab and Y'CbCr of sRGB, for images of 8 bits: compiled, in one pass.
 
-The mathematics is that of `colour`, in float32. What depends on one of 256 levels alone comes from
-a table: their linear values, and those at which rounding goes from one level to the next.
+The mathematics of Lab is that of `colour`, in float32. What depends on one of 256 levels alone
+comes from a table: their linear values, and those at which rounding goes from one to the next.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ _ROOT_BITS = np.int32(0x2A5137A0)  # with a third of the bits of t: its cube roo
 def lightness(rgb: np.ndarray) -> np.ndarray:
     """Return L (H, W), float32, 0..100, of sRGB (H, W, 3) uint8; to 3e-5."""
     L = np.empty(rgb.shape[:2], np.float32)
-    _lightness(_read_only(rgb, np.uint8).reshape(-1, 3), _luminances(), L.reshape(-1))
+    pixels = _read_only(rgb, np.uint8).reshape(-1, 3)
+    if _is_grey(pixels):
+        _look_up(pixels, _lightness_of_greys(), L.reshape(-1))
+    else:
+        _lightness(pixels, _luminances(), L.reshape(-1))
     return L
 
 
@@ -40,6 +44,21 @@ def paint(L: np.ndarray, ab: np.ndarray, rgb: np.ndarray) -> None:
     _paint(L, a, b, _mixture(), levels, thresholds, rgb)
 
 
+def to_YCbCr(rgb: np.ndarray, Y: np.ndarray, Cb: np.ndarray, Cr: np.ndarray) -> None:
+    """Write into the planes, uint8, the Y'CbCr of BT.709 in limited range of sRGB (H, W, 3) uint8.
+
+    Y' (H, W) is 16..235, Cb and Cr are 16..240: of each pixel, where they have as many rows
+    (4:4:4), or of the mean of every four, where they have half the rows and columns of even H and W
+    (4:2:0). All are rounded to the nearest level, to 1e-3 (ITU-R BT.709-6, items 3.2 to 3.4 and
+    4.5). Planes are contiguous; their rows may be longer, as those of a video frame are.
+    """
+    rgb = _read_only(rgb, np.uint8)
+    if len(Cb) == len(Y):
+        _to_444(rgb, _digital(), Y, Cb, Cr)
+    else:
+        _to_420(rgb, _digital(), Y, Cb, Cr)
+
+
 def _read_only(x: np.ndarray, dtype: DTypeLike) -> np.ndarray:
     """Return x in a form for which the functions are compiled once: contiguous, not writable."""
     x = np.ascontiguousarray(x, dtype).view()
@@ -52,6 +71,14 @@ def _luminances() -> np.ndarray:
     """Return what each level of R, G and B adds to Y/Y_n, (3, 256) float32."""
     linear = sRGB_to_linear(np.arange(256) / 255)
     return (np.array(RGB_TO_XYZ[1])[:, None] / Y_n * linear).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _lightness_of_greys() -> np.ndarray:
+    """Return L of each of 256 grey levels, float32."""
+    L = np.empty(256, np.float32)
+    _lightness(np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, 1), _luminances(), L)
+    return L
 
 
 @lru_cache(maxsize=1)
@@ -76,6 +103,33 @@ def _levels() -> tuple[np.ndarray, np.ndarray]:
     starts = np.arange(_CELLS + 1) / _CELLS
     levels = np.searchsorted(thresholds, starts, side="right")
     return levels.astype(np.uint8), thresholds.astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _digital() -> np.ndarray:
+    """Return the matrix (3, 3) of Y', Cb and Cr by R', G' and B', 0..255, times 2^20; int32."""
+    Y = np.array((0.2126, 0.7152, 0.0722))
+    Cb, Cr = (np.eye(3)[2] - Y) / 1.8556, (np.eye(3)[0] - Y) / 1.5748
+    matrix = np.stack((219 * Y, 224 * Cb, 224 * Cr)) / 255 * 2**20
+    return np.rint(matrix).astype(np.int32)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _is_grey(rgb: np.ndarray) -> bool:
+    """Return whether R, G and B are equal in all pixels (n, 3); it looks at 1024 at a time."""
+    for start in range(0, len(rgb), 1024):
+        unlike = np.uint8(0)
+        for i in range(start, min(start + 1024, len(rgb))):
+            unlike |= (rgb[i, 0] ^ rgb[i, 1]) | (rgb[i, 1] ^ rgb[i, 2])
+        if unlike:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _look_up(rgb: np.ndarray, table: np.ndarray, L: np.ndarray) -> None:
+    for i in range(len(L)):
+        L[i] = table[rgb[i, 0]]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -139,3 +193,47 @@ def _linear(
 @njit(cache=True, nogil=True, error_model="numpy")
 def _f_inverse(f: np.float32) -> np.float32:
     return f * f * f if f > _ROOT else (f - _TANGENT) * _BACK
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _to_420(rgb: np.ndarray, M: np.ndarray, Y: np.ndarray, Cb: np.ndarray, Cr: np.ndarray) -> None:
+    for y in range(len(Cb)):
+        above, below = rgb[2 * y], rgb[2 * y + 1]
+        _luma(above, M[0], Y[2 * y])
+        _luma(below, M[0], Y[2 * y + 1])
+        for x in range(len(above) // 2):
+            R = _sum_of_four(above, below, x, 0)
+            G = _sum_of_four(above, below, x, 1)
+            B = _sum_of_four(above, below, x, 2)
+            Cb[y, x] = _rounded(M[1, 0] * R + M[1, 1] * G + M[1, 2] * B, 128, 22)
+            Cr[y, x] = _rounded(M[2, 0] * R + M[2, 1] * G + M[2, 2] * B, 128, 22)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _to_444(rgb: np.ndarray, M: np.ndarray, Y: np.ndarray, Cb: np.ndarray, Cr: np.ndarray) -> None:
+    for y in range(len(Y)):
+        row = rgb[y]
+        _luma(row, M[0], Y[y])
+        for x in range(len(row)):
+            R, G, B = np.int32(row[x, 0]), np.int32(row[x, 1]), np.int32(row[x, 2])
+            Cb[y, x] = _rounded(M[1, 0] * R + M[1, 1] * G + M[1, 2] * B, 128, 20)
+            Cr[y, x] = _rounded(M[2, 0] * R + M[2, 1] * G + M[2, 2] * B, 128, 20)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _luma(row: np.ndarray, weights: np.ndarray, Y: np.ndarray) -> None:
+    for x in range(len(row)):
+        R, G, B = np.int32(row[x, 0]), np.int32(row[x, 1]), np.int32(row[x, 2])
+        Y[x] = _rounded(weights[0] * R + weights[1] * G + weights[2] * B, 16, 20)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sum_of_four(above: np.ndarray, below: np.ndarray, x: int, channel: int) -> np.int32:
+    first = np.int32(above[2 * x, channel]) + np.int32(above[2 * x + 1, channel])
+    return first + np.int32(below[2 * x, channel]) + np.int32(below[2 * x + 1, channel])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _rounded(value: np.int32, offset: int, bits: int) -> np.int32:
+    """Return offset + value / 2^bits, rounded to the nearest integer."""
+    return np.int32((value + (np.int32(2 * offset + 1) << np.int32(bits - 1))) >> np.int32(bits))

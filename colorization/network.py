@@ -93,7 +93,7 @@ class Network:
                 self._net.copy_from(str(resource("ab_pairs.caffemodel")))
         except (getattr(caffe, "CaffeError", RuntimeError), RuntimeError, ValueError) as error:
             raise NetworkError(str(error)) from error
-        self.deploy = deploy
+        self.deploy, self._gpu = deploy, gpu
         self.outputs = frozenset(self._net.blobs)
         for name in ("data_l", "ab"):
             if name not in self.outputs:
@@ -112,8 +112,13 @@ class Network:
             return self._net.blobs[output].data.copy()
         import torch
 
-        result = self._net.infer({"data_l": torch.from_numpy(L)}, [output])[output]
-        return result.numpy() if result.device.type == "cpu" else result
+        from colorization.cores import by_cores
+
+        def infer(L: torch.Tensor) -> torch.Tensor:
+            return self._net.infer({"data_l": L}, [output])[output]
+
+        batch = torch.from_numpy(L)
+        return by_cores(infer, batch).numpy() if self._gpu is None else infer(batch)
 
     def _check_weights(self, weights: str | os.PathLike) -> None:
         """Raise if a layer has got nothing: Caffe passes over layers that a file lacks."""

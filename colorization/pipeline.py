@@ -112,6 +112,16 @@ def _failed(error: Exception) -> Future:
     return future
 
 
+def read_ahead(items: Iterable, count: int) -> Generator[Any, None, None]:
+    """Yield the items; a thread makes up to `count` of them ahead, while the caller is busy."""
+    iterator, end = iter(items), object()
+    with workers(1) as pool:
+        pending = deque(pool.submit(next, iterator, end) for _ in range(count))
+        while (item := pending.popleft().result()) is not end:
+            pending.append(pool.submit(next, iterator, end))
+            yield item
+
+
 def in_order(
     work: Callable[[Any], Any], items: Iterable, count: int = WORKERS
 ) -> Generator[Any, None, None]:

@@ -18,8 +18,10 @@ from pathlib import Path
 from types import TracebackType
 
 import av
+import cv2
 import numpy as np
 
+from colorization import compiled_colour
 from colorization.files import replacing
 
 CONTAINERS = {
@@ -44,7 +46,9 @@ _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
 # libswscale's default rounds each channel down by about one level of 255. PyAV 17 has no names for
 # two of these: SWS_BILINEAR, SWS_FULL_CHR_H_INT, SWS_ACCURATE_RND.
 _EXACT = 0x2 | 0x2000 | 0x40000
-_BT709, _LIMITED_RANGE = 1, 1  # AVCOL_*_BT709, AVCOL_RANGE_MPEG
+_BT709, _LIMITED_RANGE, _FULL_RANGE = 1, 1, 2  # AVCOL_*_BT709, AVCOL_RANGE_MPEG and _JPEG
+_PLANAR = {f"yuv{full}{kind}p" for full in ("", "j") for kind in (420, 422, 444)}
+_FROM_LIMITED = np.rint((np.arange(256) - 16) * (255 / 219)).clip(0, 255).astype(np.uint8)
 
 
 class VideoError(Exception):
@@ -230,13 +234,7 @@ class VideoWriter:
             got = f"{frame.shape[1]}x{frame.shape[0]}"
             raise VideoError(f"{self.path}: a frame of {got} in a film of {expected}")
         self._last = pts
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-        picture = picture.reformat(
-            format=self._stream.pix_fmt,
-            dst_colorspace="ITU709",
-            dst_color_range="MPEG",
-            interpolation=_EXACT,
-        )
+        picture = _encodable(frame, self._pixels)
         picture.pts, picture.time_base = pts, self._time_base
         self._mux_companions(float(pts * self._time_base))
         self._output.mux(self._stream.encode(picture))
@@ -283,7 +281,7 @@ class VideoWriter:
         stream = self._output.add_stream("libvpx-vp9" if webm else "libx264", rate=self._rate)
         stream.height, stream.width = height, width
         odd = stream.height % 2 or stream.width % 2
-        stream.pix_fmt = "yuv444p" if odd else "yuv420p"
+        stream.pix_fmt = self._pixels = "yuv444p" if odd else "yuv420p"
         # MP4 adds up the times between decoded frames: with B frames, a film whose frames last
         # unequally would end before its last frames.
         if webm:
@@ -370,10 +368,40 @@ def _open_input(path: Path) -> tuple[av.container.InputContainer, av.VideoStream
 
 
 def _rgb(frame: av.VideoFrame) -> np.ndarray:
+    if (grey := _grey(frame)) is not None:
+        return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
     unknown = frame.colorspace == _UNSPECIFIED and frame.height >= HD_HEIGHT
     standard = "ITU709" if unknown else None
     frame = frame.reformat(format="rgb24", src_colorspace=standard, interpolation=_EXACT)
     return frame.to_ndarray()
+
+
+def _grey(frame: av.VideoFrame) -> np.ndarray | None:
+    """Return the levels (H, W) uint8 of a frame without colours, as of black-and-white film."""
+    if frame.format.name not in _PLANAR:
+        return None
+    Y, *chroma = (_plane(plane)[:, : plane.width] for plane in frame.planes)
+    if any((plane != 128).any() for plane in chroma):
+        return None
+    return np.ascontiguousarray(Y) if _is_full_range(frame) else cv2.LUT(Y, _FROM_LIMITED)
+
+
+def _is_full_range(frame: av.VideoFrame) -> bool:
+    return frame.format.name.startswith("yuvj") or frame.color_range == _FULL_RANGE
+
+
+def _encodable(rgb: np.ndarray, pixels: str) -> av.VideoFrame:
+    """Return a frame of RGB (H, W, 3) in BT.709, limited range; `pixels` yuv420p or yuv444p."""
+    picture = av.VideoFrame(rgb.shape[1], rgb.shape[0], pixels)
+    picture.colorspace, picture.color_range = _BT709, _LIMITED_RANGE
+    compiled_colour.to_YCbCr(rgb, *map(_plane, picture.planes))
+    return picture
+
+
+def _plane(plane: av.video.plane.VideoPlane) -> np.ndarray:
+    """Return the rows (H, W or more) uint8 of a frame's plane."""
+    pixels = np.asarray(memoryview(plane))  # type: ignore[arg-type]  # PyAV's stubs do not say it
+    return pixels.reshape(-1, plane.line_size)[: plane.height]
 
 
 def _close_after_error(output: av.container.OutputContainer) -> None:

@@ -20,7 +20,7 @@ from colorization.optical_flow import fine_flow, occluded, warp
 from colorization.shots import ShotDetector
 from colorization.video import VideoError, open_video
 
-SIDE = 256  # pixels of the shorter side at which films are compared
+SIDE = 480  # pixels of the shorter side above which films are shrunk, as those of DAVIS have
 FADE = 3.0  # grey levels: the change of brightness and contrast from which on a pair is in a fade
 FADE_SHARE = 0.5  # of the frames' squared difference, which that change explains in a fade
 
@@ -82,11 +82,13 @@ def pair_errors(
     across a cut, pairs in a fade, and pairs of which no pixel is seen twice, are passed over.
     E_warp of a film is the mean over all that is yielded (Lai et al. 2018).
 
-    The equation and the mask are the published ones; how exactly a frame is brought to the place of
-    the other is not laid down there, and decides how much of the result is no flicker but thin
-    lines that the flow or the interpolation missed. So the flow is `fine_flow`, of L alone, and the
-    interpolation Lanczos' (8 x 8 pixels): together they take seven to eight tenths off what a film
-    without any colours has, compared with a fast flow and linear interpolation. In a fade the
+    The equation and the mask are the published ones, and the frames are as large as there, where
+    DAVIS' have 480 rows: in smaller ones the lines of L, which no steadying may touch, take up a
+    larger share of all pixels, and hide what the colours do. How exactly a frame is brought to the
+    place of the other is not laid down there, and decides how much of the result is no flicker but
+    thin lines that the flow or the interpolation missed. So the flow is `fine_flow`, of L alone,
+    and the interpolation Lanczos' (8 x 8 pixels): together they take most of what a film without
+    any colours has off it, compared with a fast flow and linear interpolation. In a fade the
     brightness of everything changes, which no flow explains: see `is_fade`.
     """
     detector = ShotDetector()

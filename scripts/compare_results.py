@@ -165,7 +165,8 @@ def _flicker(options: argparse.Namespace, sets: dict[str, Path], comparison) -> 
     from colorization.comparison_pictures import sights
 
     _, watched = _second_pass(comparison)
-    return flicker(watched(sights(options.truth, sets, options.size)), list(sets))
+    fit = options.size is not None  # to shrink all would hide flicker, see `pair_errors`
+    return flicker(watched(sights(options.truth, sets, fit=fit)), list(sets))
 
 
 def _second_pass(comparison):

@@ -8,12 +8,15 @@ when the plan runs first, and again where a parameter has changed since. All oth
 as they always do.
 """
 
+from threading import Lock
+
 import torch
 
 from . import context
 from .inference_graph import Graph, Step, graph_of
 from .watched import Watch
 
+_making = Lock()  # of plans, and of their weights: several threads may use one net
 PLANS = 2  # that a net keeps, each with its prepared weights
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}
 ANY_ORDER = {  # layers that compute alike however their bottoms lie in memory
@@ -28,12 +31,13 @@ def planned(net, inputs: dict, outputs: list) -> "Plan | None":
     if not _suits(inputs, precision):
         return None
     key = (tuple(inputs), tuple(outputs), precision)
-    if key not in net._plans:
-        plan = Plan(net, graph_of(net, inputs, outputs), DTYPES[precision])
-        for oldest in list(net._plans)[: 1 - PLANS]:
-            del net._plans[oldest]
-        net._plans[key] = plan
-    return net._plans[key]
+    with _making:
+        if key not in net._plans:
+            plan = Plan(net, graph_of(net, inputs, outputs), DTYPES[precision])
+            for oldest in list(net._plans)[: 1 - PLANS]:
+                del net._plans[oldest]
+            net._plans[key] = plan
+        return net._plans[key]
 
 
 def _suits(inputs: dict, precision: str) -> bool:
@@ -157,8 +161,9 @@ class FilterStep:
     def __call__(self, values: dict) -> tuple:
         x = values[self._step.bottoms[0]].to(self._dtype)
         x = x.contiguous(memory_format=torch.channels_last)
-        if self._watch.changed():
-            self._prepare(x.shape)
+        with _making:
+            if self._watch.changed():
+                self._prepare(x.shape)
         y = self._transpose(x) if self._transposed else self._convolve(x, values)
         if self._after is not None:
             y = torch.batch_norm(y, *self._after, False, 0.0, 0.0, False)

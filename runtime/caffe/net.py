@@ -325,7 +325,8 @@ class Net(NetMethods):
         """Tensors of the named blobs from tensors of input blobs, keeping nothing else.
 
         `inputs` maps input blobs to tensors of any fitting shape; the net's own blobs stay as they
-        are. Only the layers that `outputs` need are run.
+        are. Only the layers that `outputs` need are run. Several threads may do this at once, as
+        long as their inputs have the same shapes.
         """
         plan = inference_plan.planned(self, inputs, outputs)
         return plan.run(inputs) if plan else self._infer_by_layers(inputs, outputs)

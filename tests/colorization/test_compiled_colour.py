@@ -112,3 +112,56 @@ def test_16_bits_and_tensors_give_the_same_image():
     assert np.abs(tensor.astype(int) - rgb).max() <= 1
     assert np.abs(deep / 257 - rgb).max() < 0.52
     assert lightness(rgb) == pytest.approx(lightness(rgb.astype(np.uint16) * 257), abs=5e-5)
+
+
+def test_YCbCr_of_every_pixel():
+    rgb = np.random.default_rng(4).integers(0, 256, (H, W, 3), np.uint8)
+    planes = np.empty((3, H, W), np.uint8)
+    compiled_colour.to_YCbCr(rgb, *planes)
+    assert np.abs(planes - exact_YCbCr(rgb)).max() < 0.501
+
+
+def test_YCbCr_of_four_pixels():
+    rgb = np.random.default_rng(5).integers(0, 256, (H + 1, W + 1, 3), np.uint8)
+    rgb.setflags(write=False)
+    Y = np.zeros((H + 1, W + 8), np.uint8)  # rows that are longer than those of the image
+    Cb, Cr = np.zeros((2, len(Y) // 2, W), np.uint8)
+    compiled_colour.to_YCbCr(rgb, Y, Cb, Cr)
+    mean = rgb.reshape(len(Cb), 2, -1, 2, 3).mean((1, 3))
+    assert np.abs(Y[:, : W + 1] - exact_YCbCr(rgb)[0]).max() < 0.501
+    half = mean.shape[1]
+    assert np.abs((Cb[:, :half], Cr[:, :half]) - exact_YCbCr(mean)[1:]).max() < 0.501
+    assert not Y[:, W + 1 :].any() and not Cb[:, half:].any() and not Cr[:, half:].any()
+
+
+def test_YCbCr_of_black_white_and_pure_colours():
+    """The levels that test patterns of BT.709 have."""
+    rgb = np.array([[(0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 255, 0), (0, 0, 255)]], np.uint8)
+    planes = np.empty((3, 1, 5), np.uint8)
+    compiled_colour.to_YCbCr(rgb, *planes)
+    assert planes[:, 0].tolist() == [
+        [16, 235, 63, 173, 32],
+        [128, 128, 102, 42, 240],
+        [128, 128, 240, 26, 118],
+    ]
+
+
+def exact_YCbCr(rgb):
+    """Return the unrounded levels (3, H, W), from the equations of BT.709."""
+    R, G, B = np.moveaxis(rgb / 255, -1, 0)
+    Y = 0.2126 * R + 0.7152 * G + 0.0722 * B
+    Cb, Cr = (B - Y) / 1.8556, (R - Y) / 1.5748
+    return np.stack((219 * Y + 16, 224 * Cb + 128, 224 * Cr + 128))
+
+
+def test_lightness_of_grey_images_is_that_of_their_pixels_among_colours():
+    grey = np.random.default_rng(6).integers(0, 256, (H, W, 1), np.uint8).repeat(3, 2)
+    grey.setflags(write=False)
+    L = compiled_colour.lightness(grey)
+    for place in ((0, 0, 0), (H - 1, W - 1, 1), (H // 2, 3, 2)):
+        coloured = grey.copy()
+        coloured[place] ^= 1
+        expected = compiled_colour.lightness(coloured)
+        assert L[place[:2]] != expected[place[:2]]
+        expected[place[:2]] = L[place[:2]]
+        assert np.array_equal(L, expected)

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from colorization import video
 from colorization.video import VideoError, VideoReader, VideoWriter, open_video, write_video
 
 H, W = 36, 52
@@ -323,6 +324,24 @@ def test_colours_are_coded_by_bt709(tmp_path):
     with open_video(tmp_path / "out.mp4") as film:
         pixel = next(iter(film))[0][H // 2, W // 2].astype(float)
         assert pixel == pytest.approx((R, G, B), abs=4)
+
+
+@pytest.mark.parametrize("pixels", ["yuv420p", "yuvj420p", "yuv422p", "yuv444p", "yuvj444p"])
+@pytest.mark.parametrize("color_range", [0, 1, 2])
+def test_black_and_white_frames_are_those_that_ffmpeg_makes(pixels, color_range):
+    frame = av.VideoFrame(300, 14, pixels)
+    frame.color_range = color_range
+    planes = [np.asarray(memoryview(p)).reshape(-1, p.line_size)[: p.height] for p in frame.planes]
+    for plane in planes:
+        plane[:, frame.width :] = 7  # what lies behind the rows is no part of the picture
+        plane[:, : frame.width] = 128
+    planes[0][:, :256] = np.arange(256)
+    expected = frame.reformat(format="rgb24", interpolation=video._EXACT).to_ndarray()
+    assert (expected == expected[..., :1]).all()
+    assert video._grey(frame) is not None
+    np.testing.assert_array_equal(video._rgb(frame), expected)
+    planes[2][-1, planes[2].shape[1] // 4] = 129
+    assert video._grey(frame) is None
 
 
 @pytest.mark.parametrize(("height", "standard"), [(H, "bt601"), (720, "bt709")])

@@ -1,6 +1,8 @@
 """Net.infer through a plan: what each fusion computes, and that changed weights are seen."""
 
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -348,3 +350,22 @@ def test_a_net_keeps_few_plans(build):
     for output in (["c"], ["n"], ["c", "n"], ["n", "c"]):
         assert_infers(net, {"x": numbers(2, 6, 9, 7)}, output)
         assert 1 <= len(net._plans) <= inference_plan.PLANS
+
+
+def test_several_threads_may_use_one_net(build, monkeypatch):
+    net = build(FUSED["sum"])
+    given = [{"x": numbers(2, 6, 9, 7) * (1 + n)} for n in range(8)]
+    expected = [build(FUSED["sum"]).infer(x, ["sum"])["sum"] for x in given]
+    prepared = []
+    prepare = inference_plan.FilterStep._prepare
+
+    def slowly(step, shape):
+        prepared.append(step)
+        time.sleep(0.05)  # so that the others come meanwhile
+        prepare(step, shape)
+
+    monkeypatch.setattr(inference_plan.FilterStep, "_prepare", slowly)
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda x: net.infer(x, ["sum"])["sum"], given))
+    torch.testing.assert_close(results, expected)
+    assert len(prepared) == 2 and len(net._plans) == 1

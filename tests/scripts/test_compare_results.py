@@ -196,6 +196,23 @@ def test_flicker(main, capsys):
     assert "E_warp" in Path("report/table.md").read_text("utf-8")
 
 
+def test_flicker_is_measured_at_the_size_of_the_truth(main, capsys):
+    """A pattern that blinks would be one even grey at the size of the other columns."""
+    board = np.kron(np.indices((24, 32)).sum(0) % 2, np.ones((2, 2), int))[..., None]
+    blink = (40 * board + 20).astype(np.uint8)
+    for number in range(3):
+        save(f"truth/{number}.png", picture(1, 48, 64))
+        save(f"same/{number}.png", picture(1, 48, 64) // 2 + blink * (number % 2))
+        save(f"half/{number}.png", picture(1, 24, 32))
+    command = ("--truth", "truth", "same=same", "half=half", "--size", 8)
+    code, *_ = run(main, *command, "--flicker", "--pictures", 0, capsys=capsys)
+    assert code == 0
+    rows = {row["method"]: row for row in read_csv("report/table.csv")}
+    expected = 3 * ((20 / 255) ** 2 + (60 / 255) ** 2) / 2
+    assert float(rows["same"]["warping_error"]) == pytest.approx(expected, rel=0.05)
+    assert float(rows["half"]["warping_error"]) == pytest.approx(0, abs=1e-4)
+
+
 def test_what_cannot_be_compared_is_told_and_the_rest_goes_on(main, capsys):
     folders()
     Path("near/in/b.png").unlink()
