@@ -6,14 +6,15 @@ programs on the machine disturb less. Each stage is also timed alone, on one thr
 """
 
 import argparse
-import os
 import statistics
 import tempfile
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command does: its threads would spin
+from colorization.process_settings import settle
+
+settle()  # as the command does
 
 import cv2
 import numpy as np

@@ -18,6 +18,7 @@ _CELLS = 4096  # of linear light; 12.92 * 255 is less, so that no cell holds two
 
 _CUBE, _TANGENT, _SLOPE = (np.float32(v) for v in (DELTA**3, 4 / 29, 1 / (3 * DELTA**2)))
 _ROOT, _BACK = np.float32(DELTA), np.float32(3 * DELTA**2)
+_WITHIN = np.tile(np.array((255, 255, 0), np.uint8), 1024)  # whether a pixel goes on with a byte
 _ROOT_BITS = np.int32(0x2A5137A0)  # with a third of the bits of t: its cube root, to 4 %
 
 
@@ -116,11 +117,13 @@ def _digital() -> np.ndarray:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _is_grey(rgb: np.ndarray) -> bool:
-    """Return whether R, G and B are equal in all pixels (n, 3); it looks at 1024 at a time."""
-    for start in range(0, len(rgb), 1024):
+    """Return whether R, G and B are equal in all pixels (n, 3); each byte meets its neighbour."""
+    values, step = rgb.reshape(-1), len(_WITHIN)
+    for start in range(0, len(values), step):
+        part, following = values[start : start + step], values[start + 1 : start + step + 1]
         unlike = np.uint8(0)
-        for i in range(start, min(start + 1024, len(rgb))):
-            unlike |= (rgb[i, 0] ^ rgb[i, 1]) | (rgb[i, 1] ^ rgb[i, 2])
+        for i in range(len(following)):
+            unlike |= (part[i] ^ following[i]) & _WITHIN[i]
         if unlike:
             return False
     return True
@@ -197,43 +200,42 @@ def _f_inverse(f: np.float32) -> np.float32:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _to_420(rgb: np.ndarray, M: np.ndarray, Y: np.ndarray, Cb: np.ndarray, Cr: np.ndarray) -> None:
+    W = rgb.shape[1]
+    sums = np.empty((3, W // 2), np.int32)
     for y in range(len(Cb)):
         above, below = rgb[2 * y], rgb[2 * y + 1]
-        _luma(above, M[0], Y[2 * y])
-        _luma(below, M[0], Y[2 * y + 1])
-        for x in range(len(above) // 2):
-            R = _sum_of_four(above, below, x, 0)
-            G = _sum_of_four(above, below, x, 1)
-            B = _sum_of_four(above, below, x, 2)
-            Cb[y, x] = _rounded(M[1, 0] * R + M[1, 1] * G + M[1, 2] * B, 128, 22)
-            Cr[y, x] = _rounded(M[2, 0] * R + M[2, 1] * G + M[2, 2] * B, 128, 22)
+        _mix(above[:, 0], above[:, 1], above[:, 2], M[0], 16, 20, Y[2 * y])
+        _mix(below[:, 0], below[:, 1], below[:, 2], M[0], 16, 20, Y[2 * y + 1])
+        for c in range(3):
+            for x in range(W // 2):
+                first = np.int32(above[2 * x, c]) + np.int32(above[2 * x + 1, c])
+                sums[c, x] = first + np.int32(below[2 * x, c]) + np.int32(below[2 * x + 1, c])
+        _mix(sums[0], sums[1], sums[2], M[1], 128, 22, Cb[y])
+        _mix(sums[0], sums[1], sums[2], M[2], 128, 22, Cr[y])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _to_444(rgb: np.ndarray, M: np.ndarray, Y: np.ndarray, Cb: np.ndarray, Cr: np.ndarray) -> None:
     for y in range(len(Y)):
         row = rgb[y]
-        _luma(row, M[0], Y[y])
-        for x in range(len(row)):
-            R, G, B = np.int32(row[x, 0]), np.int32(row[x, 1]), np.int32(row[x, 2])
-            Cb[y, x] = _rounded(M[1, 0] * R + M[1, 1] * G + M[1, 2] * B, 128, 20)
-            Cr[y, x] = _rounded(M[2, 0] * R + M[2, 1] * G + M[2, 2] * B, 128, 20)
+        _mix(row[:, 0], row[:, 1], row[:, 2], M[0], 16, 20, Y[y])
+        _mix(row[:, 0], row[:, 1], row[:, 2], M[1], 128, 20, Cb[y])
+        _mix(row[:, 0], row[:, 1], row[:, 2], M[2], 128, 20, Cr[y])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _luma(row: np.ndarray, weights: np.ndarray, Y: np.ndarray) -> None:
-    for x in range(len(row)):
-        R, G, B = np.int32(row[x, 0]), np.int32(row[x, 1]), np.int32(row[x, 2])
-        Y[x] = _rounded(weights[0] * R + weights[1] * G + weights[2] * B, 16, 20)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _sum_of_four(above: np.ndarray, below: np.ndarray, x: int, channel: int) -> np.int32:
-    first = np.int32(above[2 * x, channel]) + np.int32(above[2 * x + 1, channel])
-    return first + np.int32(below[2 * x, channel]) + np.int32(below[2 * x + 1, channel])
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _rounded(value: np.int32, offset: int, bits: int) -> np.int32:
-    """Return offset + value / 2^bits, rounded to the nearest integer."""
-    return np.int32((value + (np.int32(2 * offset + 1) << np.int32(bits - 1))) >> np.int32(bits))
+def _mix(
+    R: np.ndarray,
+    G: np.ndarray,
+    B: np.ndarray,
+    weights: np.ndarray,
+    offset: int,
+    bits: int,
+    result: np.ndarray,
+) -> None:
+    """Set offset + (weights . RGB) / 2^bits, rounded to the nearest integer."""
+    r, g, b = np.int32(weights[0]), np.int32(weights[1]), np.int32(weights[2])
+    half, shift = np.int32((2 * offset + 1) << (bits - 1)), np.int32(bits)
+    for x in range(len(R)):
+        mixed = r * np.int32(R[x]) + g * np.int32(G[x]) + b * np.int32(B[x])
+        result[x] = np.uint8((mixed + half) >> shift)

@@ -46,6 +46,8 @@ class Colorizer:
     a histogram and the network has none.
     """
 
+    at_once = 1  # calls of `predict` that several threads may make
+
     def __init__(
         self,
         network: str | os.PathLike = DEFAULT_NETWORK,
@@ -62,6 +64,7 @@ class Colorizer:
             raise ValueError(f'decoder: expected one of {", ".join(DECODERS)}, got "{decoder}"')
         deploy = network_path(network)
         self.network = Network(deploy, weights or network_weights(deploy), gpu, precision)
+        self.at_once = self.network.at_once
         if decoder != "expectation" and "prob" not in self.network.outputs:
             raise NetworkError(
                 f"{deploy}: the network predicts ab without a histogram, "

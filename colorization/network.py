@@ -94,6 +94,8 @@ class Network:
         except (getattr(caffe, "CaffeError", RuntimeError), RuntimeError, ValueError) as error:
             raise NetworkError(str(error)) from error
         self.deploy, self._gpu = deploy, gpu
+        # Genuine Caffe's mode is that of one thread, and a GPU is kept busy by one.
+        self.at_once = 2 if gpu is None and hasattr(self._net, "infer") else 1
         self.outputs = frozenset(self._net.blobs)
         for name in ("data_l", "ab"):
             if name not in self.outputs:

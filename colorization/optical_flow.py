@@ -6,6 +6,8 @@ A flow is (H, W, 2) float32, the displacement (x, y) in pixels: what the first f
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
@@ -67,10 +69,17 @@ def warp(image: np.ndarray, flow: np.ndarray, interpolation: int = cv2.INTER_LIN
     """
     if image.shape[:2] != flow.shape[:2]:
         raise ValueError(f"flow: expected {image.shape[:2]} as the image, got {flow.shape[:2]}")
-    x, y = np.meshgrid(*(np.arange(side, dtype=np.float32) for side in flow.shape[1::-1]))
+    x, y = _places(*flow.shape[:2])
     return cv2.remap(
         image, x + flow[..., 0], y + flow[..., 1], interpolation, borderMode=cv2.BORDER_REPLICATE
     )
+
+
+@lru_cache(maxsize=8)
+def _places(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return x and y of each pixel (H, W), float32."""
+    x, y = np.meshgrid(*(np.arange(side, dtype=np.float32) for side in (width, height)))
+    return x, y
 
 
 def occluded(flow: np.ndarray, backward: np.ndarray) -> np.ndarray:

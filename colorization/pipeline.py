@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,14 +33,34 @@ _Loading = tuple[Any, "Future[Seen]"]
 def flow(
     items: Iterable, load: Callable, finish: Callable, colorizer: Colorizer, batch: int
 ) -> Generator[tuple[Any, Future], None, None]:
-    """Yield (item, its finished work) in order: workers load and finish, the network runs here."""
+    """Yield (item, its finished work) in order: workers load and finish, the network runs here.
+
+    Where the colorizer can compute several batches at once, threads do it, so that none of the
+    cores waits for the others at the end of a batch.
+    """
     with workers() as pool:
         finishing: deque[tuple[Any, Future]] = deque()
-        for group in _groups(_ahead(pool, load, items, batch), batch):
-            finishing.extend(_predict(pool, finish, colorizer, group))
-            while finishing and (finishing[0][1].done() or len(finishing) > 2 * WORKERS):
-                yield finishing.popleft()
+
+        def predict(group: list[_Loading]) -> list[tuple[Any, Future]]:
+            return _predict(pool, finish, colorizer, group)
+
+        groups = _groups(_ahead(pool, load, items, batch), batch)
+        with _at_once(predict, groups, colorizer.at_once) as predicted:
+            for group in predicted:
+                finishing.extend(group)
+                while finishing and (finishing[0][1].done() or len(finishing) > 2 * WORKERS):
+                    yield finishing.popleft()
         yield from finishing
+
+
+@contextmanager
+def _at_once(work: Callable, items: Iterable, count: int) -> Iterator[Iterable]:
+    """Give work(item) for each item, in their order, so many at once; 1 in the caller's thread."""
+    if count == 1:
+        yield map(work, items)
+    else:
+        with closing(in_order(work, items, count, count - 1)) as results:
+            yield results
 
 
 @contextmanager
@@ -123,9 +143,9 @@ def read_ahead(items: Iterable, count: int) -> Generator[Any, None, None]:
 
 
 def in_order(
-    work: Callable[[Any], Any], items: Iterable, count: int = WORKERS
+    work: Callable[[Any], Any], items: Iterable, count: int = WORKERS, ahead: int = WORKERS
 ) -> Generator[Any, None, None]:
-    """Yield work(item) for each item, in their order; workers are a few of them ahead.
+    """Yield work(item) for each item, in their order; workers are up to `ahead` items ahead.
 
     With a `count` of 1 the work itself is done in their order, beside whoever makes the items.
     Items that come from a generator are closed at the end, and when the results are closed.
@@ -137,7 +157,7 @@ def in_order(
         pending: deque[Future] = deque()
         for item in items:
             pending.append(pool.submit(work, item))
-            if len(pending) > WORKERS:
+            if len(pending) > ahead:
                 yield pending.popleft().result()
         for future in pending:
             yield future.result()

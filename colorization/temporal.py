@@ -175,9 +175,9 @@ def _at(plane: np.ndarray, size: Sequence[int]) -> np.ndarray:
 
     A mean over areas that takes several pixels is taken of means of 2 x 2, which is much faster.
     """
-    H, W = plane.shape[:2]
-    if H // 2 >= size[0] and W // 2 >= size[1] and not (H % 2 or W % 2):
-        plane = cv2.resize(plane, (W // 2, H // 2), interpolation=cv2.INTER_AREA)
+    height, width = plane.shape[0] // 2, plane.shape[1] // 2
+    if plane.shape[:2] == (2 * height, 2 * width) and height >= size[0] and width >= size[1]:
+        plane = cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA)
     if plane.shape[:2] == tuple(size):
         return plane
     method = cv2.INTER_AREA if plane.shape[0] > size[0] else cv2.INTER_LINEAR

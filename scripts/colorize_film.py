@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from colorization.finishing_options import add_finishing_options
+from colorization.process_settings import settle
 
 EPILOG = """\
 1. colorize_film shot.mp4 --export 0,40,80 --keyframes keyframes/
@@ -33,8 +33,7 @@ _SHARES = {
 
 def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_args(argv)
-    # Several threads work on frames at once: more inside each of them would be in the way.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    settle()
     from colorization.images import ImageError
     from colorization.keyframes import KeyframeError
     from colorization.network import NetworkError

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import sys
 import warnings
 from contextlib import nullcontext
@@ -13,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from colorization.finishing_options import add_finishing_options
+from colorization.process_settings import settle
 
 EPILOG = """\
 inputs    files; folders, whose inner folders appear in the output as well; patterns in quotes
@@ -33,8 +33,7 @@ examples  process_images photo.jpg
 
 def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_intermixed_args(argv)
-    # Several threads work on images at once: more inside each of them would be in the way.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    settle()
     try:
         return _run(options)
     except KeyboardInterrupt:
@@ -268,9 +267,10 @@ def _colour(jobs: list, colorizer, finish, options: argparse.Namespace) -> tuple
     with tqdm(total=len(jobs), unit="file", disable=None) as progress:
 
         def results():
-            yield from colour_images(
-                pictures, colorizer, options.batch, options.skip_coloured, finish
-            )
+            if pictures:
+                yield from colour_images(
+                    pictures, colorizer, options.batch, options.skip_coloured, finish
+                )
             for job in films:
                 yield job, _colour_film(job, colorizer, finish, options)
 

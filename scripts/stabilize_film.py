@@ -7,6 +7,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from colorization.process_settings import settle
+
 EPILOG = """\
 The film may have been coloured by any program. Each frame keeps its lightness; its colours become
 an average with those of the frames around it, followed along the motion, within each shot.
@@ -15,6 +17,7 @@ an average with those of the frames around it, followed along the motion, within
 
 def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_args(argv)
+    settle()
     from colorization.video import VideoError
 
     try:
