@@ -60,7 +60,7 @@ class Plan:
         self._net, self._graph = net, graph
         self._shapes: set = set()  # of inputs that were found to fit
         self._runs = [
-            _runner(net, step, dtype, in_place)
+            _runner(net, step, dtype, in_place, _only_filters_read(graph, step))
             for step, in_place in zip(graph.steps, _may_overwrite(graph))
         ]
         self._dead = _dead_after(graph)
@@ -84,14 +84,22 @@ class Plan:
             self._shapes.add(key)
 
 
-def _runner(net, step: Step, dtype: torch.dtype, in_place: bool):
+def _runner(net, step: Step, dtype: torch.dtype, in_place: bool, for_filters: bool):
     """What computes a step."""
     if step.fuses:
         return FilterStep(step, dtype, in_place)
     if step.layer.type == "Softmax" and step.layer.param.softmax_param.axis == 1:
         top = net.tops[step.number][0]
-        return SoftmaxStep(step) if len(top.shape) == 4 else LayerStep(net, step)
+        if len(top.shape) == 4:
+            return SoftmaxStep(step, dtype if for_filters else torch.float32)
     return LayerStep(net, step)
+
+
+def _only_filters_read(graph: Graph, step: Step) -> bool:
+    """Whether what the step makes goes into nothing but filters, which round it."""
+    made = set(step.tops)
+    others = [other for other in graph.steps if not other.fuses]
+    return not made & {*graph.outputs.values(), *(v for other in others for v in other.bottoms)}
 
 
 def _dead_after(graph: Graph) -> list:
@@ -133,12 +141,14 @@ class LayerStep:
 class SoftmaxStep:
     """Softmax over the channels, which torch computes fast along an innermost axis only."""
 
-    def __init__(self, step: Step):
-        self._bottom = step.bottoms[0]
+    def __init__(self, step: Step, dtype: torch.dtype):
+        self._bottom, self._dtype = step.bottoms[0], dtype
 
     def __call__(self, values: dict) -> tuple:
         x = values[self._bottom].permute(0, 2, 3, 1)
-        return (torch.softmax(x, -1, torch.float32).permute(0, 3, 1, 2),)
+        dtype = self._dtype if x.dtype == self._dtype else torch.float32
+        with torch.autocast("cpu", enabled=False):
+            return (torch.softmax(x, -1, dtype).permute(0, 3, 1, 2),)
 
 
 class FilterStep:

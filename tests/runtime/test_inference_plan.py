@@ -369,3 +369,17 @@ def test_several_threads_may_use_one_net(build, monkeypatch):
         results = list(pool.map(lambda x: net.infer(x, ["sum"])["sum"], given))
     torch.testing.assert_close(results, expected)
     assert len(prepared) == 2 and len(net._plans) == 1
+
+
+def test_bf16_that_a_filter_rounds_anyway_is_made_at_once(build):
+    """The same to the last bit as with a softmax in fp32, which is what is made for an output."""
+    text = chain(
+        (CONV, "c", "x", "c", 7),
+        ('layer { name: "%s" type: "Softmax" bottom: "%s" top: "%s" }\n', "s", "c", "s"),
+        (CONV, "ab", "s", "ab", 2),
+    )
+    net, given = build(text), {"x": numbers(2, 6, 9, 7)}
+    caffe.set_precision("bf16")
+    alone, both = net.infer(given, ["ab"]), net.infer(given, ["ab", "s"])
+    assert torch.equal(alone["ab"], both["ab"])
+    assert not torch.equal(both["s"], both["s"].bfloat16().float())
