@@ -1,6 +1,7 @@
 """Process-wide settings, as genuine Caffe keeps them: mode, device, seed, solver rank."""
 
 import secrets
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -71,8 +72,17 @@ def autocast() -> torch.autocast:
 
 
 def channels_last() -> bool:
-    """Whether filters get images with their channels innermost, as GPUs multiply bf16 fastest."""
-    return _state["gpu"] and _state["precision"] == "bf16"
+    """Whether filters get images with their channels innermost.
+
+    So GPUs, and CPUs with units for products of matrices (AMX), multiply bf16 fastest.
+    """
+    return _state["precision"] == "bf16" and (_state["gpu"] or _has_amx())
+
+
+@lru_cache(maxsize=1)
+def _has_amx() -> bool:
+    supported = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    return bool(supported())
 
 
 def set_random_seed(seed: int) -> None:

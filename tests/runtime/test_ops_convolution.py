@@ -106,7 +106,9 @@ def test_channels_innermost_change_the_layout_alone(kind, monkeypatch):
         torch.testing.assert_close(innermost, ordinary)
 
 
-def test_only_bf16_on_a_gpu_wants_channels_innermost(monkeypatch):
+@pytest.mark.parametrize("amx", [False, True])
+def test_only_bf16_on_a_gpu_or_with_amx_wants_channels_innermost(amx, monkeypatch):
+    monkeypatch.setattr(context, "_has_amx", lambda: amx)
     monkeypatch.setattr(context, "_state", dict(context._state))
     wanted = set()
     for gpu in (False, True):
@@ -114,7 +116,7 @@ def test_only_bf16_on_a_gpu_wants_channels_innermost(monkeypatch):
             context._state.update(gpu=gpu, precision=precision)
             if context.channels_last():
                 wanted.add((gpu, precision))
-    assert wanted == {(True, "bf16")}
+    assert wanted == {(True, "bf16")} | ({(False, "bf16")} if amx else set())
 
 
 def test_height_and_width_fields():
