@@ -281,7 +281,7 @@ def predicted(
     def keep(_: object, seen: Seen, ab: Array) -> tuple[Seen, Array]:
         return seen, ab
 
-    read = read_ahead(frames, batch)
+    read = read_ahead(frames)
     with closing(read), closing(flow(read, load, keep, colorizer, batch)) as passing:
         coloured = (done.result() for _, done in passing)
         yield from _steadied(coloured, strength) if strength else coloured

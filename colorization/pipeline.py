@@ -15,6 +15,7 @@ import numpy as np
 from colorization.inference import Colorizer
 
 WORKERS = min(8, os.cpu_count() or 1)
+ITEMS_AHEAD = 8  # frames of a film, as they are decoded
 PIXELS_AHEAD = 2**26  # read ahead of the network at most, which bounds the memory for large images
 
 
@@ -132,11 +133,11 @@ def _failed(error: Exception) -> Future:
     return future
 
 
-def read_ahead(items: Iterable, count: int) -> Generator[Any, None, None]:
-    """Yield the items; a thread makes up to `count` of them ahead, while the caller is busy."""
+def read_ahead(items: Iterable) -> Generator[Any, None, None]:
+    """Yield the items; a thread makes a few of them ahead, while the caller is busy."""
     iterator, end = iter(items), object()
     with workers(1) as pool:
-        pending = deque(pool.submit(next, iterator, end) for _ in range(count))
+        pending = deque(pool.submit(next, iterator, end) for _ in range(ITEMS_AHEAD))
         while (item := pending.popleft().result()) is not end:
             pending.append(pool.submit(next, iterator, end))
             yield item

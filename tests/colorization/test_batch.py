@@ -264,7 +264,7 @@ def test_few_frames_are_in_memory(colorizer):
     for written, _ in enumerate(coloured_frames(frames(), colorizer, 4)):
         furthest = max(furthest, read - written)
     assert read == 300
-    assert furthest <= 5 * 4 + 2 * pipeline.WORKERS
+    assert furthest <= 4 * 4 + pipeline.ITEMS_AHEAD + 2 * pipeline.WORKERS
 
 
 def test_large_images_are_not_read_far_ahead(monkeypatch, colorizer):
