@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from threading import Barrier
+from threading import Barrier, Lock
 
 import torch
+
+
+_one_by_one = Lock()  # a thread that began while others are set to one core would be so, too
 
 
 def by_cores(compute: Callable[[torch.Tensor], torch.Tensor], batch: torch.Tensor) -> torch.Tensor:
@@ -22,11 +25,13 @@ def by_cores(compute: Callable[[torch.Tensor], torch.Tensor], batch: torch.Tenso
     fewer than there are cores, with all cores on each layer. `compute` is called from several
     threads at once, with batches of one shape.
     """
-    cores = torch.get_num_threads()
-    even = len(batch) // cores * cores
-    if cores == 1 or not even:
+    with _one_by_one:
+        cores = torch.get_num_threads()
+        even = len(batch) // cores * cores
+        threads = _threads(cores) if cores > 1 and even else None
+    if threads is None:
         return compute(batch)
-    results = list(_threads(cores).map(compute, batch[:even].chunk(cores)))
+    results = list(threads.map(compute, batch[:even].chunk(cores)))
     if even < len(batch):
         results.append(compute(batch[even:]))
     return torch.cat(results)
