@@ -14,7 +14,6 @@ from threading import Barrier, Lock
 
 import torch
 
-
 _one_by_one = Lock()  # a thread that began while others are set to one core would be so, too
 
 
