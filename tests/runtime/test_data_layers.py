@@ -200,13 +200,13 @@ def wait_until(condition):
 
 def test_threads_start_with_the_first_forward_and_end_with_the_net(db):
     gc.collect()
-    before = threading.active_count()
+    before, others = threading.active_count(), set(threading.enumerate())
     assert wait_until(lambda: threading.active_count() == before)
     net = net_of(data_layer())
     assert threading.active_count() == before
     net.forward()
     assert threading.active_count() > before
-    assert all(t.daemon for t in threading.enumerate() if t is not threading.main_thread())
+    assert all(thread.daemon for thread in set(threading.enumerate()) - others)
     del net
     gc.collect()
     assert wait_until(lambda: threading.active_count() == before)
