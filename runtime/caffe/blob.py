@@ -29,7 +29,7 @@ class SyncedMemory:
 
     @property
     def allocated(self) -> bool:
-        """Whether anything was ever stored or asked for."""
+        """Whether anything was stored or asked for since it was made or cleared."""
         return self._tensor is not None
 
     @property
@@ -74,6 +74,13 @@ class SyncedMemory:
         elif host is not None and host.numel() != value.numel():
             self._host = None
         self._tensor, self._host_is_newest = value, False
+
+    def clear(self) -> None:
+        """Make the content zeros: at once where a numpy view shows it, else when it is asked."""
+        if self._host is None:
+            self._tensor = None
+        else:
+            (self._host if self._host_is_newest else self._tensor).zero_()
 
 
 def _is_pinned(tensor: torch.Tensor) -> bool:
@@ -149,25 +156,17 @@ class Blob:
         """Take `value` as the gradients."""
         self._diff.set(value)
 
-    def add_diff(self, value: torch.Tensor) -> None:
-        """Add `value` to the gradients."""
+    def add_diff(self, value: torch.Tensor, keep: bool = True) -> None:
+        """Add `value` to the gradients; without `keep` it is nobody else's and may become them."""
         if self._diff.allocated:
             self.diff_tensor(value.device).add_(value)
-        else:
-            plain = torch.contiguous_format
-            self._diff.set(value.to(torch.float32).clone(memory_format=plain))
+            return
+        own = value.to(torch.float32, memory_format=torch.contiguous_format)
+        self._diff.set(own.clone() if keep and own is value else own)
 
     def clear_diff(self) -> None:
         """Set the gradients to zero."""
-        diff = self.stored_diff()
-        if diff is not None:
-            diff.zero_()
-
-    def stored_diff(self) -> "torch.Tensor | None":
-        """The gradients as a tensor where they are now; None if there were never any."""
-        if not self._diff.allocated:
-            return None
-        return self.diff_tensor(self._diff._tensor.device)
+        self._diff.clear()
 
     def share_data(self, other: "Blob") -> None:
         """Use the data of `other` from now on."""

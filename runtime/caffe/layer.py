@@ -7,6 +7,7 @@ Caffe's gradient is not that of its forward.
 """
 
 import re
+from collections import Counter
 
 import torch
 
@@ -37,6 +38,7 @@ class Layer:
     equal_counts = False  # as many tops as bottoms
     is_loss = False  # top 0 has loss weight 1 unless told otherwise, and may be left out
     differentiable = True  # False: no bottom ever gets a gradient
+    gradient_needs_tops = True  # False: a layer that works in place may overwrite them
     no_gradient_bottoms: tuple = ()  # indices that force_backward does not reach (labels)
     differs = ""  # from Caffe, for docs/layers.md
 
@@ -48,9 +50,8 @@ class Layer:
         self.seed = 0  # the net gives each layer its own
         self.calls = 0  # forward passes so far; names the random stream of the next one
         self.param_needs_grad: list[bool] = []
-        self.owners: list[
-            tuple
-        ] = []  # of each blob: the name of its owner's layer, its number there
+        self.owners: list[tuple] = []  # of each blob: its owner's name, its number there
+        self.may_overwrite = False  # its bottom, as it works in place and no gradient needs it
         self.loss_weights: list[float] = []  # of each top
         self._tape: tuple | None = None
         self._shapes: list | None = None
@@ -141,10 +142,9 @@ class Layer:
         if self._tape is None:
             raise CaffeError("backward was called before forward")
         inputs, weights, outputs = self._tape
-        wanted = [
-            (x, blob.set_diff) for x, blob, down in zip(inputs, bottom, propagate_down) if down
-        ]
-        wanted += [(w, b.add_diff) for w, b in zip(weights, self.blobs) if w.requires_grad]
+        wanted = [(x, blob) for x, blob, down in zip(inputs, bottom, propagate_down) if down]
+        first = len(wanted)
+        wanted += [(w, blob) for w, blob in zip(weights, self.blobs) if w.requires_grad]
         pairs = [
             (y, blob.diff_tensor(y.device).to(y.dtype))
             for y, blob in zip(outputs, top)
@@ -160,9 +160,16 @@ class Layer:
                 retain_graph=keep,
                 allow_unused=True,
             )
-        for (_, write), gradient in zip(wanted, gradients):
-            if gradient is not None:
-                write(gradient)
+        others = [*inputs, *weights, *(d for _, d in pairs), *gradients]
+        owners = Counter(t.untyped_storage().data_ptr() for t in others if t is not None)
+        for i, ((_, blob), gradient) in enumerate(zip(wanted, gradients)):
+            if gradient is None:
+                continue
+            if i < first:
+                blob.set_diff(gradient)
+            else:
+                shared = keep or owners[gradient.untyped_storage().data_ptr()] > 1
+                blob.add_diff(gradient, keep=shared)
         if not keep:
             self._tape = None
 

@@ -22,6 +22,7 @@ from .blob import Blob, shape_string
 from .errors import CaffeError
 from .layer import REGISTRY, Layer, layer_type_list
 from .net_debug import log_backward, log_forward, log_params
+from .ops.common import in_place
 from .proto import caffe_pb2
 from .pycaffe import NetMethods
 
@@ -130,6 +131,8 @@ class Net(NetMethods):
         layer.seed = streams.derive(self.seed, index)
         log.info("net.cpp:86", f"Creating Layer {param.name}")
         bottom, needs = self._connect_bottoms(layer, param, available)
+        if in_place(param):
+            layer.may_overwrite = not self._maker(param.bottom[0]).gradient_needs_tops
         top = self._connect_tops(layer, param, available)
         layer.check_counts(len(bottom), len(top))
         layer.set_up(bottom, top)
@@ -149,6 +152,12 @@ class Net(NetMethods):
         self._bottom_needs_backward.append(needs)
         self._layer_needs_backward.append(layer_needs)
 
+    def _maker(self, blob: str) -> Layer:
+        """The last layer so far that writes the blob."""
+        return next(
+            layer for layer, names in zip(self.layers[::-1], self._top_names[::-1]) if blob in names
+        )
+
     def _connect_bottoms(self, layer, param, available: dict) -> tuple:
         needs = []
         for j, name in enumerate(param.bottom):
@@ -164,12 +173,12 @@ class Net(NetMethods):
         if layer.is_loss and not param.top:
             param.top.append(f"(automatic) {param.name}")
         for j, name in enumerate(param.top):
-            in_place = j < len(param.bottom) and param.bottom[j] == name
-            if name in self.blobs and not in_place:
+            reused = j < len(param.bottom) and param.bottom[j] == name
+            if name in self.blobs and not reused:
                 raise CaffeError(f'top "{name}" is already made by another layer')
-            arrow = f"{param.name} -> {name}" + (" (in-place)" if in_place else "")
-            log.info("net.cpp:369" if in_place else "net.cpp:382", arrow)
-            if not in_place:
+            arrow = f"{param.name} -> {name}" + (" (in-place)" if reused else "")
+            log.info("net.cpp:369" if reused else "net.cpp:382", arrow)
+            if not reused:
                 self.blobs[name] = Blob()
             if layer.type == "Input":
                 self.inputs.append(name)
@@ -398,9 +407,8 @@ class Net(NetMethods):
 
     def clear_param_diffs(self) -> None:
         """Set all parameters' diffs to zero."""
-        diffs = [blob.stored_diff() for blob in self.learnable_params]
-        if stored := [diff for diff in diffs if diff is not None]:
-            torch._foreach_zero_(stored)
+        for blob in self.learnable_params:
+            blob.clear_diff()
 
     def _check_range(self, first: int, last: int) -> None:
         if not 0 <= first < len(self.layers) or not 0 <= last < len(self.layers):

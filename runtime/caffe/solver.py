@@ -32,7 +32,7 @@ POLICIES: dict[str, Callable[[Any, int, int], float]] = {
     "sigmoid": lambda p, iteration, step: 1 / (1 + np.exp(-p.gamma * (iteration - p.stepsize))),
 }
 NEEDED = {"step": "stepsize", "sigmoid": "stepsize", "poly": "max_iter"}
-PIECE = 2**20  # numbers that are updated at a time on a CPU
+PIECE = 2**18  # numbers that are updated at a time on a CPU
 LEGACY_TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")
 
 
@@ -576,7 +576,7 @@ class AdaGradSolver(SGDSolver):
         """The gradient over the root of the sum of its squares."""
         (squares,) = history
         torch._foreach_addcmul_(squares, diff, diff)
-        _divide_by_root(diff, squares, self.param.delta)
+        torch._foreach_div_(diff, _roots(squares, self.param.delta))
         torch._foreach_mul_(diff, rate)
 
 
@@ -599,7 +599,7 @@ class RMSPropSolver(SGDSolver):
         """The gradient over the root of the running mean of its squares."""
         (squares,) = history
         _decay_towards_square(squares, diff, self.param.rms_decay)
-        _divide_by_root(diff, squares, self.param.delta)
+        torch._foreach_div_(diff, _roots(squares, self.param.delta))
         torch._foreach_mul_(diff, rate)
 
 
@@ -639,11 +639,10 @@ class AdamSolver(SGDSolver):
         """The running mean of gradients over the root of that of their squares, both unbiased."""
         mean, squares = history
         b1, b2, t = self.param.momentum, self.param.momentum2, self.iter + 1
-        torch._foreach_mul_(mean, b1)
-        torch._foreach_add_(mean, diff, alpha=1 - b1)
+        torch._foreach_lerp_(mean, diff, 1 - b1)
         _decay_towards_square(squares, diff, b2)
-        torch._foreach_copy_(diff, mean)
-        _divide_by_root(diff, squares, self.param.delta)
+        for update, numerator, root in zip(diff, mean, _roots(squares, self.param.delta)):
+            torch.div(numerator, root, out=update)
         torch._foreach_mul_(diff, rate * (1 - b2**t) ** 0.5 / (1 - b1**t))
 
 
@@ -672,11 +671,11 @@ def _decay_towards_square(mean: Tensors, values: Tensors, decay: float) -> None:
     torch._foreach_addcmul_(mean, values, values, value=1 - decay)
 
 
-def _divide_by_root(values: Tensors, squares: Tensors, delta: float) -> None:
-    """values <- values / (sqrt(squares) + delta)"""
-    root = torch._foreach_sqrt(squares)
-    torch._foreach_add_(root, delta)
-    torch._foreach_div_(values, root)
+def _roots(squares: Tensors, delta: float) -> Tensors:
+    """sqrt(squares) + delta"""
+    roots = torch._foreach_sqrt(squares)
+    torch._foreach_add_(roots, delta)
+    return list(roots)
 
 
 SOLVERS: dict[str, type[SGDSolver]] = {

@@ -80,9 +80,48 @@ def test_diffs_are_cleared_wherever_they_are(build):
     touched.set_diff(torch.full((2, 3), 5.0))
     net.clear_param_diffs()
     assert not view.any() and not touched.diff.any()
-    assert untouched.stored_diff() is None
+    assert not untouched.diff.any()
     view[...] = 6
     assert viewed.diff.sum() == 36
+
+
+def test_a_parameters_diff_is_in_no_other_blobs_memory(build):
+    bias = 'layer { name: "bias" type: "Bias" bottom: "drop" top: "bias" bias_param { axis: 0 '
+    bias += 'num_axes: -1 filler { type: "constant" value: 1 } } }'
+    net = build(NET + bias + LOSS.replace('"drop"', '"bias"'), caffe.TRAIN)
+    net.blobs["data"].data[...] = images(2, 3, 6, 7)
+    net.blobs["target"].data[...] = images(2, 4, 4, 5, seed=1)
+    net.forward()
+    net.backward()
+    before = {name: blob.diff_tensor().clone() for name, blob in net.blobs.items()}
+    assert before["bias"].any()
+    torch.testing.assert_close(net.params["bias"][0].diff_tensor(), before["bias"])
+    for blob in net.learnable_params:
+        blob.diff_tensor().fill_(7)
+    for name, blob in net.blobs.items():
+        torch.testing.assert_close(blob.diff_tensor(), before[name], rtol=0, atol=0)
+
+
+def test_diffs_add_up_until_they_are_cleared(build):
+    net, sums = build(NET + LOSS), []
+    net.blobs["data"].data[...] = images(2, 3, 6, 7)
+    net.blobs["target"].data[...] = images(2, 4, 4, 5, seed=1)
+    for passes in (1, 2):
+        net.clear_param_diffs()
+        for _ in range(passes):
+            net.forward()
+            net.backward()
+        sums.append([blob.diff_tensor().clone() for blob in net.params["conv"]])
+    torch.testing.assert_close(sums[1], [2 * diff for diff in sums[0]])
+    assert all(diff.any() for diff in sums[0])
+
+
+def test_only_a_relu_whose_bottom_no_gradient_needs_overwrites_it(build):
+    relu = 'layer { name: "%s" type: "ReLU" bottom: "%s" top: "%s" }'
+    text = NET.replace('layer { name: "sum"', relu % ("r1", "b", "b") + '\nlayer { name: "sum"')
+    net = build(text + relu % ("r2", "drop", "r2"), caffe.TRAIN)
+    found = {name: layer.may_overwrite for name, layer in zip(net._layer_names, net.layers)}
+    assert [name for name, may in found.items() if may] == ["relu"]
 
 
 def test_views_of_in_place_blobs_do_not_disturb_the_gradient(build):

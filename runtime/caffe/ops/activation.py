@@ -32,7 +32,23 @@ class ReLU(_Elementwise):
 
     def function(self, x):
         slope = self.param.relu_param.negative_slope
-        return F.leaky_relu(x, slope) if slope else F.relu(x)
+        if slope:
+            return F.leaky_relu(x, slope)
+        return _ReLUInPlace.apply(x) if self.may_overwrite and x.requires_grad else F.relu(x)
+
+
+class _ReLUInPlace(torch.autograd.Function):
+    """ReLU in the memory of its bottom, which training then need not keep beside the top."""
+
+    @staticmethod
+    def forward(ctx, x):
+        y = x.detach().relu_()
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return torch.ops.aten.threshold_backward(gradient, *ctx.saved_tensors, 0)
 
 
 @register("PReLU")

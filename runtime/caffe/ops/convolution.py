@@ -135,6 +135,8 @@ class _Windowed(Layer):
 class _Filtering(_Windowed):
     """What Convolution and Deconvolution have in common: weights, bias and groups."""
 
+    gradient_needs_tops = False
+
     def setup(self, shapes):
         super().setup(shapes)
         param = self.param.convolution_param

@@ -17,6 +17,8 @@ class InnerProduct(Layer):
     (num_output).
     """
 
+    gradient_needs_tops = False
+
     def setup(self, shapes):
         check_not_in_place(self.param)
         param = self.param.inner_product_param
