@@ -156,7 +156,7 @@ def tell_stages(film: Path, count: int = 48) -> None:
 
 
 def _decoded(film: Path, count: int) -> list[np.ndarray]:
-    with open_video(film) as reader:
+    with open_video(film, grey_planes=True) as reader:
         return [frame for frame, _ in islice(reader, count)]
 
 

@@ -325,7 +325,10 @@ def colour_film(
     level; only a region that is one half this, one half that colour may choose the other half's.
     """
     making = None if made_by is None else {**made_by, "strength": strength}
-    with open_video(job.source) as film, ResumableWriter(job.target, film, making, crf) as writer:
+    with (
+        open_video(job.source, grey_planes=True) as film,
+        ResumableWriter(job.target, film, making, crf) as writer,
+    ):
         # The batches are those of an uninterrupted run, in which rounding may differ.
         first = max(0, writer.done - warm_up(finish, strength)) // batch * batch
         if writer.done:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import cv2
 import numpy as np
 from numba import njit
 from numpy.typing import DTypeLike
@@ -23,7 +24,9 @@ _ROOT_BITS = np.int32(0x2A5137A0)  # with a third of the bits of t: its cube roo
 
 
 def lightness(rgb: np.ndarray) -> np.ndarray:
-    """Return L (H, W), float32, 0..100, of sRGB (H, W, 3) uint8; to 3e-5."""
+    """Return L (H, W), float32, 0..100, of sRGB (H, W, 3) or grey (H, W), uint8; to 3e-5."""
+    if rgb.ndim == 2:
+        return cv2.LUT(rgb, _lightness_of_greys())
     L = np.empty(rgb.shape[:2], np.float32)
     pixels = _read_only(rgb, np.uint8).reshape(-1, 3)
     if _is_grey(pixels):

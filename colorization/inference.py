@@ -132,7 +132,7 @@ class Colorizer:
 
 
 def lightness(rgb: np.ndarray) -> np.ndarray:
-    """Return L (H, W), float32, 0..100, of sRGB (H, W, 3), uint8 or uint16."""
+    """Return L (H, W), float32, 0..100, of sRGB (H, W, 3), uint8 or 16, or grey (H, W) uint8."""
     if rgb.dtype == np.uint8:
         return compiled_colour.lightness(rgb)
     H, W, _ = rgb.shape

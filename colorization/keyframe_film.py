@@ -43,7 +43,10 @@ def colour_from_keyframes(
         (frame, pts), ab = item
         return finished.paint(lightness(frame), ab), pts
 
-    with open_video(job.source) as film, VideoWriter(job.target, film, crf=crf) as writer:
+    with (
+        open_video(job.source, grey_planes=True) as film,
+        VideoWriter(job.target, film, crf=crf) as writer,
+    ):
         coloured = _noting(sources, propagate(job.source, keyframes, network))
         items = zip(watch(film), coloured)
         for frame, pts in map(draw, items) if finished.in_order else in_order(draw, items):
@@ -62,7 +65,7 @@ def _noting(
 def _network_colours(
     job: Job, colorizer: Colorizer, batch: int, strength: float
 ) -> Iterator[Array]:
-    with open_video(job.source) as film:
+    with open_video(job.source, grey_planes=True) as film:
         for _, ab in predicted(film, colorizer, batch, strength):
             yield ab
 

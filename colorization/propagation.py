@@ -141,7 +141,7 @@ def film_planes(path: str | os.PathLike) -> Planes:
     """Return a function that reads L (H, W), float32, of the frames of a film."""
 
     def planes() -> Iterator[np.ndarray]:
-        with open_video(path) as film:
+        with open_video(path, grey_planes=True) as film:
             for frame, _ in film:
                 yield lightness(frame)
 

@@ -59,21 +59,23 @@ class UnwritableError(VideoError):
     """A film that cannot be written where it should, on a full disk for example."""
 
 
-def open_video(path: str | os.PathLike) -> VideoReader:
+def open_video(path: str | os.PathLike, grey_planes: bool = False) -> VideoReader:
     """Open a film for reading its frames once, from the first to the last."""
-    return VideoReader(path)
+    return VideoReader(path, grey_planes)
 
 
 class VideoReader:
     """Iterates over (frame, pts): RGB (height, width, 3) uint8, and its time in units of time_base.
 
-    The pts increase. Frames come upright: a rotation stored in the file has been carried out.
-    VideoError, with the time in the film, when the data is broken or ends before its time; a frame
-    that the decoder could mend is no error.
+    With `grey_planes`, a frame without colours comes as grey levels (height, width) instead, where
+    it is stored as those of black-and-white film are; `lightness` takes both. The pts increase.
+    Frames come upright: a rotation stored in the file has been carried out. VideoError, with the
+    time in the film, when the data is broken or ends before its time; a frame that the decoder
+    could mend is no error.
     """
 
-    def __init__(self, path: str | os.PathLike):
-        self.path = Path(path)
+    def __init__(self, path: str | os.PathLike, grey_planes: bool = False):
+        self.path, self._grey_planes = Path(path), grey_planes
         self._container, self._stream = _open_input(self.path)
         stream = self._stream
         stream.thread_type = "AUTO"
@@ -125,7 +127,13 @@ class VideoReader:
                 pts = last + step if pts is None else max(pts, last + 1)
             last = pts or 0
             if number >= self.skipped:
-                yield self._upright(_rgb(frame)), last
+                yield self._upright(self._pixels(frame)), last
+
+    def _pixels(self, frame: av.VideoFrame) -> np.ndarray:
+        """Return a frame as RGB, or as grey where it may come so."""
+        if (grey := _grey(frame)) is None:
+            return _rgb(frame)
+        return grey if self._grey_planes else cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
 
     def _upright(self, frame: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(np.rot90(frame, self._quarter_turns))
@@ -368,8 +376,6 @@ def _open_input(path: Path) -> tuple[av.container.InputContainer, av.VideoStream
 
 
 def _rgb(frame: av.VideoFrame) -> np.ndarray:
-    if (grey := _grey(frame)) is not None:
-        return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
     unknown = frame.colorspace == _UNSPECIFIED and frame.height >= HD_HEIGHT
     standard = "ITU709" if unknown else None
     frame = frame.reformat(format="rgb24", src_colorspace=standard, interpolation=_EXACT)

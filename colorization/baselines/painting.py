@@ -36,7 +36,10 @@ def colour_film(
 
     Returns what the container did not take, see `VideoWriter`. On an error no file is left behind.
     """
-    with open_video(job.source) as film, VideoWriter(job.target, film, crf=crf) as writer:
+    with (
+        open_video(job.source, grey_planes=True) as film,
+        VideoWriter(job.target, film, crf=crf) as writer,
+    ):
         for frame, pts in watch(film):
             L = lightness(frame)
             writer.write(paint(L, painter(L), frame.dtype), pts)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from colorization import video
+from colorization.inference import lightness
 from colorization.video import VideoError, VideoReader, VideoWriter, open_video, write_video
 
 H, W = 36, 52
@@ -338,10 +339,27 @@ def test_black_and_white_frames_are_those_that_ffmpeg_makes(pixels, color_range)
     planes[0][:, :256] = np.arange(256)
     expected = frame.reformat(format="rgb24", interpolation=video._EXACT).to_ndarray()
     assert (expected == expected[..., :1]).all()
-    assert video._grey(frame) is not None
-    np.testing.assert_array_equal(video._rgb(frame), expected)
+    np.testing.assert_array_equal(video._grey(frame), expected[..., 0])
     planes[2][-1, planes[2].shape[1] // 4] = 129
     assert video._grey(frame) is None
+
+
+def test_black_and_white_frames_come_as_rgb_or_grey(tmp_path):
+    coloured = pictures(5)
+    frames = [
+        f if number == 2 else cv2.cvtColor(f[..., 0], cv2.COLOR_GRAY2RGB)
+        for number, f in enumerate(coloured)
+    ]
+    write_video(tmp_path / "in.mp4", frames, 10)
+    with open_video(tmp_path / "in.mp4") as film:
+        expanded = [frame for frame, _ in film]
+    with open_video(tmp_path / "in.mp4", grey_planes=True) as film:
+        planes = [frame for frame, _ in film]
+    assert [frame.shape for frame in expanded] == [(H, W, 3)] * 5
+    assert [frame.ndim for frame in planes] == [2, 2, 3, 2, 2]
+    for plane, rgb in zip(planes, expanded):
+        np.testing.assert_array_equal(plane if plane.ndim == 3 else np.dstack([plane] * 3), rgb)
+        np.testing.assert_array_equal(lightness(plane), lightness(rgb))
 
 
 @pytest.mark.parametrize(("height", "standard"), [(H, "bt601"), (720, "bt709")])
