@@ -35,7 +35,7 @@ def kl_divergence(
     """
     floating_namespace(logits, "logits")
     normalizer = _normalizer(logits, P, weights, normalization)
-    divergence = -entropy(P) - (P * log_softmax(logits)).sum(1, keepdims=True)
+    divergence = _divergence(P, log_softmax(logits))
     if weights is not None:
         divergence = divergence * weights
     return (divergence / normalizer).sum()
@@ -49,19 +49,11 @@ def kl_divergence_and_gradient(
     normalizer = _normalizer(logits, P, weights, normalization)
     share = 1 / normalizer if weights is None else weights / normalizer
     log_Phat = log_softmax(logits)
-    divergence = -entropy(P) - (P * log_Phat).sum(1, keepdims=True)
+    divergence = _divergence(P, log_Phat)
     gradient = array_namespace(logits).exp(log_Phat, out=log_Phat)
     gradient -= P
     gradient *= share
     return (divergence * share).sum(), gradient
-
-
-def entropy(P: Array, axis: int = 1) -> Array:
-    """Return -sum_q P_q log P_q along `axis`, which stays with length 1; 0 log 0 = 0."""
-    xp = floating_namespace(P, "P")
-    if xp is np:
-        return -(P * np.log(P, out=np.zeros_like(P), where=P > 0)).sum(axis, keepdims=True)
-    return xp.special.entr(P).sum(axis, keepdims=True)
 
 
 def check_normalization(normalization: str) -> None:
@@ -80,6 +72,15 @@ def check_shapes(logits: tuple, P: tuple, weights: tuple | None = None) -> None:
     expected = (logits[0], 1) + logits[2:]
     if weights not in (None, expected):
         raise ValueError(f"weights: expected {expected}, got {weights}")
+
+
+def _divergence(P: Array, log_Phat: Array) -> Array:
+    """Return sum_q P_q (log P_q - log Phat_q) of each pixel, (N, 1, H, W); 0 log 0 = 0."""
+    xp = floating_namespace(P, "P")
+    terms = xp.log(P.clip(xp.finfo(P.dtype).tiny, None))
+    terms -= log_Phat
+    terms *= P
+    return terms.sum(1, keepdims=True)
 
 
 def _normalizer(logits: Array, P: Array, weights: Array | None, normalization: str) -> int:
