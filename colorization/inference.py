@@ -33,6 +33,8 @@ __all__ = ["DECODERS", "Colorizer", "join", "lightness", "network_path", "paint"
 
 DECODERS = ("expectation", "annealed_mean", "mode", "sample")
 WORKING_SIZE = (224, 224)  # rows, columns: what the networks are trained on
+# What torch's allocator says, and oneDNN where its scratch memory cannot be had.
+OUT_OF_MEMORY = ("can't allocate memory", "could not create a primitive")
 PIXELS_AT_ONCE = 2**18  # colours are converted in bands of so many pixels, which fit into a cache
 
 
@@ -203,5 +205,5 @@ def _is_out_of_memory(error: Exception) -> bool:
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
-        or "can't allocate memory" in str(error)
+        or any(message in str(error) for message in OUT_OF_MEMORY)
     )

@@ -77,7 +77,8 @@ def check_shapes(logits: tuple, P: tuple, weights: tuple | None = None) -> None:
 def _divergence(P: Array, log_Phat: Array) -> Array:
     """Return sum_q P_q (log P_q - log Phat_q) of each pixel, (N, 1, H, W); 0 log 0 = 0."""
     xp = floating_namespace(P, "P")
-    terms = xp.log(P.clip(xp.finfo(P.dtype).tiny, None))
+    terms = P.clip(xp.finfo(P.dtype).tiny, None)
+    xp.log(terms, out=terms)
     terms -= log_Phat
     terms *= P
     return terms.sum(1, keepdims=True)

@@ -34,7 +34,9 @@ class KLLoss(ArrayLayer):
 
     def backward(self, top, propagate_down, bottom):
         if propagate_down[0]:
-            bottom[0].diff[...] = self._gradient * top[0].diff
+            gradient = bottom[0].diff
+            gradient[...] = self._gradient
+            gradient *= top[0].diff
 
     def _data(self, bottom):
         return [bottom[i].data for i in range(len(bottom))]

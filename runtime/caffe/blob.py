@@ -1,6 +1,7 @@
 """Blobs: a shape, data and diff, each a tensor on a device with a live numpy view on demand."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -181,16 +182,34 @@ class Blob:
 
 
 class TensorBlob:
-    """A blob as layers with `device_tensors` see it: data and diff are tensors on the device."""
+    """A blob as layers with `device_tensors` see it: data and diff are tensors on the device.
+
+    As arrays are, they are of 32 bits and lie in the order of their axes; others layers may have
+    left them otherwise.
+    """
 
     def __init__(self, blob: Blob, device: torch.device):
         self._blob, self._device = blob, device
 
-    data = property(lambda self: self._blob.data_tensor(self._device).float(), doc="Values.")
-    diff = property(lambda self: self._blob.diff_tensor(self._device).float(), doc="Gradients.")
+    @property
+    def data(self) -> torch.Tensor:
+        """The values; what is written into them is written into the blob."""
+        return _as_array(self._blob.data_tensor(self._device), self._blob.set_data)
+
+    @property
+    def diff(self) -> torch.Tensor:
+        """The gradients, likewise."""
+        return _as_array(self._blob.diff_tensor(self._device), self._blob.set_diff)
 
     def __getattr__(self, name):
         return getattr(self._blob, name)
+
+
+def _as_array(x: torch.Tensor, store: Callable[[torch.Tensor], None]) -> torch.Tensor:
+    array = x.to(torch.float32, memory_format=torch.contiguous_format)
+    if array is not x:
+        store(array)
+    return array
 
 
 class BlobVec(list):

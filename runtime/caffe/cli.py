@@ -210,7 +210,7 @@ def _use_device(
     """
     import torch
 
-    from . import context, parallel
+    from . import context, host_memory, parallel
 
     context.set_precision(flags.precision)
     if flags.cpu and flags.gpu:
@@ -218,6 +218,7 @@ def _use_device(
     wanted = "" if flags.cpu else flags.gpu or gpu_from_solver
     if not wanted:
         context.set_mode_cpu()
+        host_memory.keep_freed()
         return []
     gpus = _gpu_numbers(wanted, torch.cuda.device_count())
     if parallel.world_size() > 1:

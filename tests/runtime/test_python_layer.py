@@ -26,6 +26,14 @@ class Square(caffe.Layer):
 class TensorSquare(Square):
     device_tensors = True
 
+class Halve(caffe.Layer):
+    device_tensors = True
+    def forward(self, bottom, top):
+        self.plain = bottom[0].data.is_contiguous(), str(bottom[0].data.dtype)
+        top[0].data[...] = bottom[0].data / 2
+    def backward(self, top, propagate_down, bottom):
+        bottom[0].diff[...] = top[0].diff / 2
+
 class Broken(Square):
     def forward(self, bottom, top):
         raise ValueError("the colour is wrong")
@@ -62,6 +70,35 @@ def test_same_numbers_on_arrays_and_tensors(build, layer, seen):
     net.backward()
     assert net.blobs["x"].diff.tolist() == [[6, 12, 18], [24, 30, 36]]
     assert net.layers[1].user.seen == seen
+
+
+def test_tensors_in_place_after_layers_in_16_bits(build, tmp_path, monkeypatch):
+    """Whatever type and order a layer leaves behind, the next one reads and writes plain ones."""
+    filters = """
+force_backward: true
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: [1, 2, 5, 4] } } }
+layer { name: "c" type: "Convolution" bottom: "x" top: "c" convolution_param { num_output: 3
+  kernel_size: 3 weight_filler { type: "constant" value: 1 } } }
+layer { name: "half" type: "Python" bottom: "c" top: "c"
+  python_param { module: "squares" layer: "Halve" } }
+layer { name: "d" type: "Convolution" bottom: "c" top: "d" convolution_param { num_output: 2
+  kernel_size: 1 weight_filler { type: "constant" value: 1 } } }
+"""
+    (tmp_path / "filters.prototxt").write_text(filters)
+    monkeypatch.setattr(caffe.context, "channels_last", lambda: True)
+    caffe.set_precision("bf16")
+    try:
+        net = caffe.Net("filters.prototxt", caffe.TRAIN)
+        net.blobs["x"].data[...] = 1
+        net.forward()
+        net.blobs["d"].diff[...] = 1
+        net.backward()
+    finally:
+        caffe.set_precision("fp32")
+    assert net.layers[2].user.plain == (True, "torch.float32")
+    assert net.blobs["c"].data.tolist() == np.full((1, 3, 3, 2), 9.0).tolist()
+    assert net.blobs["d"].data.tolist() == np.full((1, 2, 3, 2), 27.0).tolist()
+    assert net.blobs["c"].diff.tolist() == np.full((1, 3, 3, 2), 1.0).tolist()
 
 
 def test_an_error_keeps_its_type_and_tells_its_place(build):
