@@ -89,6 +89,11 @@ def _is_pinned(tensor: torch.Tensor) -> bool:
     return tensor.device == CPU and tensor.is_pinned()
 
 
+def _plain(tensor: torch.Tensor) -> torch.Tensor:
+    """The same values as blobs have them at first: 32 bits each, in the order of the axes."""
+    return tensor.to(torch.float32, memory_format=torch.contiguous_format).contiguous()
+
+
 def _view(tensor: torch.Tensor, shape: tuple, count: int) -> torch.Tensor:
     if tensor.shape == shape:
         return tensor
@@ -162,7 +167,7 @@ class Blob:
         if self._diff.allocated:
             self.diff_tensor(value.device).add_(value)
             return
-        own = value.to(torch.float32, memory_format=torch.contiguous_format)
+        own = _plain(value)
         self._diff.set(own.clone() if keep and own is value else own)
 
     def clear_diff(self) -> None:
@@ -206,7 +211,7 @@ class TensorBlob:
 
 
 def _as_array(x: torch.Tensor, store: Callable[[torch.Tensor], None]) -> torch.Tensor:
-    array = x.to(torch.float32, memory_format=torch.contiguous_format)
+    array = _plain(x)
     if array is not x:
         store(array)
     return array

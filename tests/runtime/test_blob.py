@@ -150,3 +150,26 @@ def test_newest_side_counts():
     assert blob.data.sum() == 12 and view.sum() == 12
     blob.data[...] = 3
     assert blob.data_tensor(gpu).sum() == 18
+
+
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: torch.ones(2, 3, 4, 5),
+        lambda: torch.ones(1).expand(2, 3, 4, 5),
+        lambda: torch.ones(2, 3, 4, 5).contiguous(memory_format=torch.channels_last),
+        lambda: torch.ones(2, 3, 5, 4).transpose(2, 3),
+        lambda: torch.ones(2, 3, 4, 5, dtype=torch.bfloat16),
+    ],
+    ids=["plain", "expanded", "channels last", "transposed", "bf16"],
+)
+def test_diffs_of_any_kind_add_up(make, keep):
+    value, blob = make(), Blob((2, 3, 4, 5))
+    blob.add_diff(value, keep)
+    blob.add_diff(value, keep)
+    found = blob.diff_tensor()
+    assert found.is_contiguous() and found.dtype == torch.float32 and (found == 2).all()
+    assert (value == 1).all() or not keep
+    blob.clear_diff()
+    assert not blob.diff.any()
