@@ -189,7 +189,7 @@ class Blob:
 class TensorBlob:
     """A blob as layers with `device_tensors` see it: data and diff are tensors on the device.
 
-    As arrays are, they are of 32 bits and lie in the order of their axes; others layers may have
+    As arrays are, they are of 32 bits and lie in the order of their axes; other layers may have
     left them otherwise.
     """
 

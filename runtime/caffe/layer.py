@@ -160,6 +160,7 @@ class Layer:
                 retain_graph=keep,
                 allow_unused=True,
             )
+        # A parameter's gradient becomes its diff, unless its memory is another's, a top's diff say.
         others = [*inputs, *weights, *(d for _, d in pairs), *gradients]
         owners = Counter(t.untyped_storage().data_ptr() for t in others if t is not None)
         for i, ((_, blob), gradient) in enumerate(zip(wanted, gradients)):
