@@ -200,7 +200,10 @@ class Clip(_Elementwise):
             raise CaffeError(f"min is {param.min:g}, expected at most max {param.max:g}")
 
     def function(self, x):
-        return x.clamp(self.param.clip_param.min, self.param.clip_param.max)
+        least, most = self.param.clip_param.min, self.param.clip_param.max
+        clipped = x.detach().clamp(least, most)
+        # Not the gradient of clamp: in some versions of torch the bounds do not pass it.
+        return torch.where((x >= least) & (x <= most), x, clipped) if x.requires_grad else clipped
 
     def differentiate(self, top, propagate_down, bottom, keep):
         if not in_place(self.param):  # else bottom and top are one blob, with one diff
