@@ -25,15 +25,14 @@ _ROOT_BITS = np.int32(0x2A5137A0)  # with a third of the bits of t: its cube roo
 
 def lightness(rgb: np.ndarray) -> np.ndarray:
     """Return L (H, W), float32, 0..100, of sRGB (H, W, 3) or grey (H, W), uint8; to 3e-5."""
-    if rgb.ndim == 2:
-        return cv2.LUT(rgb, _lightness_of_greys())
-    L = np.empty(rgb.shape[:2], np.float32)
-    pixels = _read_only(rgb, np.uint8).reshape(-1, 3)
-    if _is_grey(pixels):
-        _look_up(pixels, _lightness_of_greys(), L.reshape(-1))
-    else:
-        _lightness(pixels, _luminances(), L.reshape(-1))
-    return L
+    if rgb.ndim == 3:
+        pixels = _read_only(rgb, np.uint8).reshape(-1, 3)
+        if not _is_grey(pixels):
+            L = np.empty(rgb.shape[:2], np.float32)
+            _lightness(pixels, _luminances(), L.reshape(-1))
+            return L
+        rgb = cv2.extractChannel(rgb, 0)
+    return cv2.LUT(rgb, _lightness_of_greys())
 
 
 def paint(L: np.ndarray, ab: np.ndarray, rgb: np.ndarray) -> None:
@@ -130,12 +129,6 @@ def _is_grey(rgb: np.ndarray) -> bool:
         if unlike:
             return False
     return True
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _look_up(rgb: np.ndarray, table: np.ndarray, L: np.ndarray) -> None:
-    for i in range(len(L)):
-        L[i] = table[rgb[i, 0]]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -162,13 +162,13 @@ class Blob:
         """Take `value` as the gradients."""
         self._diff.set(value)
 
-    def add_diff(self, value: torch.Tensor, keep: bool = True) -> None:
-        """Add `value` to the gradients; without `keep` it is nobody else's and may become them."""
+    def add_diff(self, value: torch.Tensor, shared: bool = True) -> None:
+        """Add `value` to the gradients; not `shared`, it is nobody else's and may become them."""
         if self._diff.allocated:
             self.diff_tensor(value.device).add_(value)
             return
         own = _plain(value)
-        self._diff.set(own.clone() if keep and own is value else own)
+        self._diff.set(own.clone() if shared and own is value else own)
 
     def clear_diff(self) -> None:
         """Set the gradients to zero."""

@@ -142,37 +142,39 @@ class Layer:
         if self._tape is None:
             raise CaffeError("backward was called before forward")
         inputs, weights, outputs = self._tape
-        wanted = [(x, blob) for x, blob, down in zip(inputs, bottom, propagate_down) if down]
-        first = len(wanted)
-        wanted += [(w, blob) for w, blob in zip(weights, self.blobs) if w.requires_grad]
+        below = [(x, blob) for x, blob, down in zip(inputs, bottom, propagate_down) if down]
+        params = [(w, blob) for w, blob in zip(weights, self.blobs) if w.requires_grad]
         pairs = [
             (y, blob.diff_tensor(y.device).to(y.dtype))
             for y, blob in zip(outputs, top)
             if y.requires_grad
         ]
-        if not wanted or not pairs:
+        if not below and not params or not pairs:
             return
         with _Explaining(inputs):
             gradients = torch.autograd.grad(
                 [y for y, _ in pairs],
-                [x for x, _ in wanted],
+                [x for x, _ in below + params],
                 [d for _, d in pairs],
                 retain_graph=keep,
                 allow_unused=True,
             )
-        # A parameter's gradient becomes its diff, unless its memory is another's, a top's diff say.
-        others = [*inputs, *weights, *(d for _, d in pairs), *gradients]
-        owners = Counter(t.untyped_storage().data_ptr() for t in others if t is not None)
-        for i, ((_, blob), gradient) in enumerate(zip(wanted, gradients)):
-            if gradient is None:
-                continue
-            if i < first:
+        for (_, blob), gradient in zip(below, gradients):
+            if gradient is not None:
                 blob.set_diff(gradient)
-            else:
-                shared = keep or owners[gradient.untyped_storage().data_ptr()] > 1
-                blob.add_diff(gradient, keep=shared)
+        if params:
+            # A parameter's gradient becomes its diff, unless its memory is another's, a top's say.
+            tensors = [*inputs, *weights, *(d for _, d in pairs), *gradients]
+            owners = Counter(_memory(t) for t in tensors if t is not None)
+            for (_, blob), gradient in zip(params, gradients[len(below) :]):
+                if gradient is not None:
+                    blob.add_diff(gradient, shared=keep or owners[_memory(gradient)] > 1)
         if not keep:
             self._tape = None
+
+
+def _memory(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
 
 
 class _Explaining:

@@ -152,7 +152,7 @@ def test_newest_side_counts():
     assert blob.data_tensor(gpu).sum() == 18
 
 
-@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize(
     "make",
     [
@@ -164,12 +164,12 @@ def test_newest_side_counts():
     ],
     ids=["plain", "expanded", "channels last", "transposed", "bf16"],
 )
-def test_diffs_of_any_kind_add_up(make, keep):
+def test_diffs_of_any_kind_add_up(make, shared):
     value, blob = make(), Blob((2, 3, 4, 5))
-    blob.add_diff(value, keep)
-    blob.add_diff(value, keep)
+    blob.add_diff(value, shared)
+    blob.add_diff(value, shared)
     found = blob.diff_tensor()
     assert found.is_contiguous() and found.dtype == torch.float32 and (found == 2).all()
-    assert (value == 1).all() or not keep
+    assert (value == 1).all() or not shared
     blob.clear_diff()
     assert not blob.diff.any()
