@@ -33,8 +33,12 @@ __all__ = ["DECODERS", "Colorizer", "join", "lightness", "network_path", "paint"
 
 DECODERS = ("expectation", "annealed_mean", "mode", "sample")
 WORKING_SIZE = (224, 224)  # rows, columns: what the networks are trained on
-# What torch's allocator says, and oneDNN where its scratch memory cannot be had.
-OUT_OF_MEMORY = ("can't allocate memory", "could not create a primitive")
+# What torch's allocator says, the embedded Caffe, and oneDNN where it gets no scratch memory.
+OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "of memory, more than there is",
+    "could not create a primitive",
+)
 PIXELS_AT_ONCE = 2**18  # colours are converted in bands of so many pixels, which fit into a cache
 
 
@@ -116,7 +120,7 @@ class Colorizer:
         """Return ab (N, 2, h, w), or None if memory runs out."""
         try:
             return self._ab(np.stack(seen)[:, None])
-        except (MemoryError, RuntimeError) as error:
+        except Exception as error:
             if not _is_out_of_memory(error):
                 raise
         return None

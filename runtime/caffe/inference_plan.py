@@ -1,8 +1,9 @@
-"""Inference on the CPU at its speed: few fused steps, weights prepared once.
+"""Forward on the CPU at its speed: few fused steps, weights prepared once.
 
-A plan follows from a net and the names of inputs and outputs. In it a convolution computes at once
-what stands after it: factors and shifts of channels (BatchNorm, Scale) are in its weights, a sum
-and a ReLU are done by oneDNN while the values are in the cache, and images lie with their channels
+A plan follows from a net and the names of inputs and outputs: all blobs for `Net.forward`, those
+that are asked for in `Net.infer`. In it a convolution computes at once what stands after it and
+makes no output: factors and shifts of channels (BatchNorm, Scale) are in its weights, a sum and a
+ReLU are done by oneDNN while the values are in the cache, and images lie with their channels
 innermost (torch's channels_last). Weights are brought into oneDNN's order and into the precision
 when the plan runs first, and again where a parameter has changed since. All other layers compute
 as they always do.
@@ -14,6 +15,7 @@ import torch
 
 from . import context
 from .inference_graph import Graph, Step, graph_of
+from .layer import Explaining
 from .watched import Watch
 
 _making = Lock()  # of plans, and of their weights: several threads may use one net
@@ -67,14 +69,24 @@ class Plan:
 
     def run(self, inputs: dict) -> dict:
         """Tensors of the outputs, float32, from those of the inputs, float32 on the CPU."""
-        with torch.inference_mode(), context.autocast():
-            self._check({name: tuple(x.shape) for name, x in inputs.items()})
-            values: dict = {self._graph.inputs[name]: x for name, x in inputs.items()}
+        self._check({name: tuple(x.shape) for name, x in inputs.items()})
+        with torch.inference_mode():
+            return {name: x.float().contiguous() for name, x in self._computed(inputs).items()}
+
+    def tops(self, inputs: dict) -> dict:
+        """The same for inputs that fit, in the types and the orders in memory that steps leave."""
+        with torch.no_grad():
+            return self._computed(inputs)
+
+    def _computed(self, inputs: dict) -> dict:
+        values: dict = {self._graph.inputs[name]: x for name, x in inputs.items()}
+        with context.autocast():
             for step, run, dead in zip(self._graph.steps, self._runs, self._dead):
-                values.update(zip(step.tops, run(values)))
+                with self._net._naming(step.number), Explaining([values[i] for i in step.reads]):
+                    values.update(zip(step.tops, run(values)))
                 for value in dead:
                     del values[value]
-        return {n: values[i].float().contiguous() for n, i in self._graph.outputs.items()}
+        return {name: values[i] for name, i in self._graph.outputs.items()}
 
     def _check(self, shapes: dict) -> None:
         """Raise CaffeError unless the inputs' shapes fit the net."""
@@ -146,9 +158,10 @@ class SoftmaxStep:
 
     def __call__(self, values: dict) -> tuple:
         x = values[self._bottom].permute(0, 2, 3, 1)
-        dtype = self._dtype if x.dtype == self._dtype else torch.float32
         with torch.autocast("cpu", enabled=False):
-            return (torch.softmax(x, -1, dtype).permute(0, 3, 1, 2),)
+            if x.dtype != self._dtype:
+                x = x.float()
+            return (torch.softmax(x, -1).permute(0, 3, 1, 2),)
 
 
 class FilterStep:

@@ -105,20 +105,33 @@ class Layer:
         self.setup([b.shape for b in bottom])
         self.reshape_tops(bottom, top)
 
+    def top_shapes(self, shapes: list) -> list:
+        """What `reshape` says; the layer is set to these shapes from now on."""
+        try:
+            tops = self.reshape(shapes)
+        except CaffeError:
+            self._shapes = None  # it may be set to some of them
+            raise
+        self._shapes = shapes
+        return tops
+
     def reshape_tops(self, bottom: list, top: list) -> None:
         """Give the tops the shapes that follow from the bottoms'."""
-        self._shapes = shapes = [b.shape for b in bottom]
-        for blob, shape in zip(top, self.reshape(shapes)):
+        for blob, shape in zip(top, self.top_shapes([b.shape for b in bottom])):
             if tuple(shape) != blob.shape and any(blob is b for b in bottom):
                 raise CaffeError(
                     f"cannot run in place: the bottom is {blob.shape}, the top {shape}"
                 )
             blob.reshape(*shape)
 
-    def run(self, bottom: list, top: list, device: torch.device, record: bool) -> None:
-        """Compute the tops; with `record`, keep what `differentiate` needs."""
+    def fit(self, bottom: list, top: list) -> None:
+        """Give the tops their shapes where the bottoms' have changed."""
         if [b.shape for b in bottom] != self._shapes:
             self.reshape_tops(bottom, top)
+
+    def run(self, bottom: list, top: list, device: torch.device, record: bool) -> None:
+        """Compute the tops; with `record`, keep what `differentiate` needs."""
+        self.fit(bottom, top)
         in_place = {id(t) for t in top}
         inputs = []
         for blob in bottom:
@@ -130,7 +143,7 @@ class Layer:
                 x.requires_grad_(x.is_floating_point())
             for w, needed in zip(weights, self.param_needs_grad):
                 w.requires_grad_(needed)
-        with torch.set_grad_enabled(record), context.autocast(), _Explaining(inputs):
+        with torch.set_grad_enabled(record), context.autocast(), Explaining(inputs):
             outputs = self.forward(tuple(inputs), tuple(weights))
         self.calls += 1
         self._tape = (inputs, weights, outputs) if record else None
@@ -151,7 +164,7 @@ class Layer:
         ]
         if not below and not params or not pairs:
             return
-        with _Explaining(inputs):
+        with Explaining(inputs):
             gradients = torch.autograd.grad(
                 [y for y, _ in pairs],
                 [x for x, _ in below + params],
@@ -177,7 +190,7 @@ def _memory(tensor: torch.Tensor) -> int:
     return tensor.untyped_storage().data_ptr()
 
 
-class _Explaining:
+class Explaining:
     """Context in which two errors of torch's are told as what they are."""
 
     def __init__(self, inputs: list):

@@ -3,6 +3,7 @@
 import os
 from collections import OrderedDict, deque
 from difflib import get_close_matches
+from itertools import chain
 
 import torch
 
@@ -88,7 +89,7 @@ class Net(NetMethods):
         self._owners: dict[str, tuple] = {}  # param name -> layer name, index, blob, number
         self._callbacks: dict[str, list] = {"bf": [], "af": [], "bb": [], "ab": []}
         self._memory = 0
-        self._plans: dict = {}  # of infer
+        self._plans: dict = {}  # of inference_plan
         available: OrderedDict[str, bool] = OrderedDict()  # blobs that no layer has used yet
         for index, layer_param in enumerate(param.layer):
             with _Naming(self, index, layer_param):
@@ -96,6 +97,7 @@ class Net(NetMethods):
         self._prune_backward()
         if param.force_backward:
             self._force_backward()
+        self._is_function = self._depends_on_inputs_alone()
         self.outputs = sorted(available)
         for name in self.outputs:
             log.info("net.cpp:244", f"This network produces output {name}")
@@ -297,8 +299,11 @@ class Net(NetMethods):
         self, record: bool = True, start: int = 0, end: "int | None" = None
     ) -> "float | torch.Tensor":
         """What `run_forward` does; the loss is a tensor that a GPU may still be computing."""
-        end = len(self.layers) - 1 if end is None else end
+        last = len(self.layers) - 1
+        end = last if end is None else end
         self._check_range(start, end)
+        if (start, end) == (0, last) and self._forward_at_once(record):
+            return 0.0
         device = context.device()
         loss: float | torch.Tensor = 0.0
         for i in range(start, end + 1):
@@ -313,6 +318,41 @@ class Net(NetMethods):
                 log_forward(self, i)
             self._call("af", i)
         return loss
+
+    def _forward_at_once(self, record: bool) -> bool:
+        """Run all layers by a plan; False where none does what they do, and nothing is done yet.
+
+        The blobs get what they have after a run layer by layer. So only what happens between two
+        blobs is computed at once: a convolution and what works in its top in place.
+        """
+        watched = self.debug_info or self._callbacks["bf"] or self._callbacks["af"]
+        if not self._is_function or watched or (record and any(self._layer_needs_backward)):
+            return False
+        inputs = {name: self.blobs[name].data_tensor() for name in self.inputs}
+        computed = [layer.param.top for layer in self.layers if layer.type != "Input"]
+        plan = inference_plan.planned(self, inputs, list(dict.fromkeys(chain(*computed))))
+        if plan is None:
+            return False
+        for i, layer in enumerate(self.layers):
+            with self._naming(i):
+                layer.fit(self.bottoms[i], self.tops[i])
+        for name, value in plan.tops(inputs).items():
+            self.blobs[name].set_data(value)
+        for layer in self.layers:
+            layer.calls += 1
+        return True
+
+    def _depends_on_inputs_alone(self) -> bool:
+        """Whether layers read nothing but bottoms and parameters, and make tops without a loss."""
+        return (
+            self.phase == caffe_pb2.TEST
+            and all(
+                self.bottoms[i] and self.tops[i] and type(layer).run is Layer.run
+                for i, layer in enumerate(self.layers)
+                if layer.type != "Input"
+            )
+            and not any(self._loss_weights.values())
+        )
 
     def run_backward(self, keep: bool = False, start: "int | None" = None, end: int = 0) -> None:
         """Run layers start..end backwards; with `keep` it can be done again."""
@@ -349,9 +389,7 @@ class Net(NetMethods):
                 if self.layers[i].type == "Input":
                     continue
                 with self._naming(i):
-                    bottom = self._bottoms_of(i, values)
-                tops = self._infer_layer(i, bottom)
-                del bottom
+                    tops = self._infer_layer(i, self._bottoms_of(i, values))
                 for name in users[i]:
                     values.pop(name, None)
                 values.update(zip(self._top_names[i], tops))
@@ -360,10 +398,9 @@ class Net(NetMethods):
     def _infer_layer(self, index: int, bottom: tuple) -> tuple:
         """The tops of one layer."""
         layer = self.layers[index]
-        with self._naming(index):
-            layer.reshape([tuple(x.shape) for x in bottom])
-            params = tuple(blob.data_tensor(context.device()) for blob in layer.blobs)
-            return layer.forward(bottom, params)
+        layer.top_shapes([tuple(x.shape) for x in bottom])
+        params = tuple(blob.data_tensor(context.device()) for blob in layer.blobs)
+        return layer.forward(bottom, params)
 
     def _check_infer_shapes(self, inputs: dict, outputs: list) -> None:
         """Raise unless inputs of these shapes fit the layers that `outputs` need."""
@@ -371,7 +408,7 @@ class Net(NetMethods):
         for i in sorted(self._users(outputs)):
             if self.layers[i].type != "Input":
                 with self._naming(i):
-                    tops = self.layers[i].reshape(list(self._bottoms_of(i, shapes)))
+                    tops = self.layers[i].top_shapes(list(self._bottoms_of(i, shapes)))
                 shapes.update(zip(self._top_names[i], map(tuple, tops)))
 
     def _bottoms_of(self, index: int, values: dict) -> tuple:

@@ -34,7 +34,9 @@ class ReLU(_Elementwise):
         slope = self.param.relu_param.negative_slope
         if slope:
             return F.leaky_relu(x, slope)
-        return _ReLUInPlace.apply(x) if self.may_overwrite and x.requires_grad else F.relu(x)
+        if not self.may_overwrite:
+            return F.relu(x)
+        return _ReLUInPlace.apply(x) if x.requires_grad else x.relu_()
 
 
 class _ReLUInPlace(torch.autograd.Function):
