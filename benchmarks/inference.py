@@ -1,17 +1,19 @@
 """One image of 224x224 through a network: this project against torch, OpenVINO and others.
 
 All compute the deploy net from L to ab, with the same weights and as many threads; what each may
-prepare beforehand it does before the clock starts. Peers that are not installed are named and left
-out: pip install openvino onnxruntime onnx.
+prepare beforehand it does before the clock starts. Ours is `net.infer`, and as a peer of its own
+`net.forward`, after which all blobs can be read. Peers that are not installed are named and left
+out: pip install openvino onnxruntime onnx "opencv-python-headless<5".
 """
 
 import argparse
 import importlib.util
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from common import CLOCKS, compare_all, machine
-from peers import TorchNet, onnx_model, seeded_net
+from peers import TorchNet, onnx_model, opencv, seeded_net
 
 import caffe
 from colorization.network import network_path
@@ -31,7 +33,10 @@ def main() -> None:
         net = seeded_net(str(network_path(network)))
         for precision in options.precisions:
             caffe.set_precision(precision)
-            peers = {**torch_peers(net, L, precision), **other_peers(net, L, precision)}
+            peers = {"net.forward": forward(net, L), **torch_peers(net, L, precision)}
+            peers |= other_peers(net, L, precision)
+            if precision == "fp32":
+                peers |= opencv(net, str(network_path(network)), L.numpy(), net.outputs[0])
             name = f"{network}, batch {options.batch}, {precision}"
 
             def ours(net=net):
@@ -52,6 +57,13 @@ def _options() -> argparse.Namespace:
     add("--runs", type=int, default=15, help="(15)")
     add("--clock", choices=CLOCKS, default="wall", help="cpu for one thread on a busy machine")
     return parser.parse_args()
+
+
+def forward(net: caffe.Net, L: torch.Tensor) -> Callable:
+    """What pycaffe's users call."""
+    net.blobs["data_l"].reshape(*L.shape)
+    net.blobs["data_l"].data[...] = L.numpy()
+    return lambda: net.forward()[net.outputs[0]]
 
 
 def torch_peers(net, L: torch.Tensor, precision: str) -> dict:

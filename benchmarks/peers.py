@@ -1,5 +1,11 @@
-"""A deploy net rebuilt for the peers of the benchmarks: a torch module, an ONNX model."""
+"""A deploy net for the peers: a torch module, an ONNX model, and what OpenCV reads itself."""
 
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
 import torch
 from torch import nn
 
@@ -98,6 +104,22 @@ def _scale(layer) -> nn.Module:
             return x * self.factor + (0 if self.shift is None else self.shift)
 
     return Scale()
+
+
+def opencv(net: caffe.Net, deploy: str, x: np.ndarray, output: str) -> "dict[str, Callable]":
+    """OpenCV 4's own reading of the net and its weights; nothing from 5 on, which has none."""
+    if not hasattr(cv2.dnn, "readNetFromCaffe"):
+        return {}
+    with tempfile.TemporaryDirectory() as folder:
+        weights = str(Path(folder, "net.caffemodel"))
+        net.save(weights)
+        peer = cv2.dnn.readNetFromCaffe(deploy, weights)
+
+    def run() -> np.ndarray:
+        peer.setInput(x)
+        return peer.forward(output)
+
+    return {f"OpenCV {cv2.__version__}": run}
 
 
 def onnx_model(net: caffe.Net, shape: tuple) -> bytes:

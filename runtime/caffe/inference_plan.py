@@ -23,7 +23,8 @@ PLANS = 2  # that a net keeps, each with its prepared weights
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}
 ANY_ORDER = {  # layers that compute alike however their bottoms lie in memory
     *("AbsVal", "BNLL", "BatchNorm", "Bias", "Clip", "Concat", "Dropout", "ELU", "Eltwise", "Exp"),
-    *("Log", "PReLU", "Power", "ReLU", "Scale", "Sigmoid", "Softmax", "Swish", "TanH", "Threshold"),
+    *("LRN", "Log", "PReLU", "Pooling", "Power", "ReLU", "Scale", "Sigmoid", "Softmax", "Swish"),
+    *("TanH", "Threshold"),
 }
 
 
@@ -104,6 +105,8 @@ def _runner(net, step: Step, dtype: torch.dtype, in_place: bool, for_filters: bo
         top = net.tops[step.number][0]
         if len(top.shape) == 4:
             return SoftmaxStep(step, dtype if for_filters else torch.float32)
+    if step.layer.type == "InnerProduct" and dtype != torch.float32:
+        return RoundedStep(net, step, dtype)
     return LayerStep(net, step)
 
 
@@ -147,7 +150,26 @@ class LayerStep:
         bottom = [values[value] for value in self._bottoms]
         if self._layer.type not in ANY_ORDER:
             bottom = [x.contiguous() for x in bottom]
-        return self._net._infer_layer(self._number, tuple(bottom))
+        return self._net._infer_layer(self._number, tuple(bottom), self._params())
+
+    def _params(self) -> "tuple | None":
+        """The parameters' tensors, if not as they are in the layer's blobs."""
+        return None
+
+
+class RoundedStep(LayerStep):
+    """One layer with its parameters rounded once, not in each forward pass."""
+
+    def __init__(self, net, step: Step, dtype: torch.dtype):
+        super().__init__(net, step)
+        self._dtype, self._watch = dtype, Watch(self._layer.blobs)
+
+    def _params(self) -> tuple:
+        with _making:
+            if self._watch.changed():
+                blobs = self._layer.blobs
+                self._rounded = tuple(blob.data_tensor().to(self._dtype) for blob in blobs)
+        return self._rounded
 
 
 class SoftmaxStep:

@@ -395,11 +395,12 @@ class Net(NetMethods):
                 values.update(zip(self._top_names[i], tops))
         return {name: values[name].float() for name in outputs}
 
-    def _infer_layer(self, index: int, bottom: tuple) -> tuple:
-        """The tops of one layer."""
+    def _infer_layer(self, index: int, bottom: tuple, params: "tuple | None" = None) -> tuple:
+        """The tops of one layer, with its own parameters or others."""
         layer = self.layers[index]
         layer.top_shapes([tuple(x.shape) for x in bottom])
-        params = tuple(blob.data_tensor(context.device()) for blob in layer.blobs)
+        if params is None:
+            params = tuple(blob.data_tensor(context.device()) for blob in layer.blobs)
         return layer.forward(bottom, params)
 
     def _check_infer_shapes(self, inputs: dict, outputs: list) -> None:

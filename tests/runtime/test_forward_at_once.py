@@ -242,3 +242,21 @@ def test_a_relu_in_place_leaves_alone_what_a_view_shows_elsewhere(build):
     net.blobs["x"].data[...] *= -1
     assert not np.array_equal(by_layers(net)["c"], unwatched)
     assert kept.min() == 0 and np.array_equal(kept, net.blobs["c"].data)
+
+
+def test_weights_of_an_inner_product_are_rounded_once_for_bf16(build, monkeypatch):
+    dense = 'layer { name: "i" type: "InnerProduct" bottom: "x" top: "i" '
+    net = build(HEAD + dense + "inner_product_param { num_output: 3 bias_term: false } }")
+    caffe.set_precision("bf16")
+    before, seen = by_layers(net)["i"], []
+    layer, forward = net.layers[1], net.layers[1].forward
+    monkeypatch.setattr(layer, "forward", lambda *args: seen.append(args[1]) or forward(*args))
+    for factor in (1, -1):
+        if factor < 0:
+            net.params["i"][0].data[...] *= factor
+        for _ in range(2):
+            assert_alike({"i": net.forward()["i"]}, {"i": factor * before})
+    weights = [params[0] for params in seen]
+    assert all(weight.dtype == torch.bfloat16 for weight in weights)
+    assert [weight is weights[0] for weight in weights] == [True, True, False, False]
+    assert weights[2] is weights[3]

@@ -3,7 +3,6 @@
 import math
 
 import torch
-import torch.nn.functional as F
 
 from ..errors import CaffeError
 from ..layer import Layer, register
@@ -117,11 +116,28 @@ class LRN(Layer):
         reach = max(x.shape[2:]) if self.within else x.shape[1]
         n = min(param.local_size, 2 * reach + 1)
         alpha = param.alpha * (n / param.local_size) ** (2 if self.within else 1)
-        if not self.within:
-            return (F.local_response_norm(x, n, alpha, param.beta, param.k),)
-        window = Geometry((n, n), (1, 1), ((n - 1) // 2,) * 2)
-        mean = average_pool(x.square(), window)
-        return (x * (1 + alpha * mean).pow(-param.beta),)
+        if self.within:
+            window = Geometry((n, n), (1, 1), ((n - 1) // 2,) * 2)
+            mean = average_pool(x.square(), window)
+        else:
+            mean = _SumOverNeighbours.apply(widened(x).square(), n // 2) / n
+        return ((x * (param.k + alpha * mean).pow(-param.beta)).to(x.dtype),)
+
+
+class _SumOverNeighbours(torch.autograd.Function):
+    """The sum over the channels (axis 1) up to `reach` away from each; its gradient is its like."""
+
+    @staticmethod
+    def forward(ctx, x, reach):
+        ctx.reach, total = reach, x.clone()
+        for i in range(1, reach + 1):
+            total[:, i:] += x[:, :-i]
+            total[:, :-i] += x[:, i:]
+        return total
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return _SumOverNeighbours.apply(gradient, ctx.reach), None
 
 
 @register("MVN")
