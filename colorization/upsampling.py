@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from colorization.array_namespace import Array, asarray_like
+from colorization.array_namespace import Array, constant
 
 STRIDE = 4  # pixels of the network's input from one sample of its output to the next
+BEYOND = 12  # samples that go on beyond the borders, as scipy has them
 
 
 def shrink(L: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -38,25 +39,54 @@ def upsample(
     their colour goes on (mode `nearest`): mirroring would fold gradients back at two borders.
 
     The numbers are those of `scipy.ndimage.map_coordinates`. As the spline is separable and linear
-    in ab, it is a product with one matrix for each axis: R ab C^T.
+    in ab, it is a product with one matrix for each axis: R ab C^T. Of the rows, only the splines
+    that reach them are summed.
 
     numpy arrays and torch tensors alike, float32 or float64; `order` 0 to 5, 3 being cubic.
     """
     (h, w), (H, W), (H_w, W_w) = ab.shape[-2:], size, working_size
-    R = asarray_like(spline_matrix(h, H, H_w, order)[rows], ab)
-    C = asarray_like(spline_matrix(w, W, W_w, order), ab)
-    return R @ ab @ C.T
+    basis, prefilter = (constant(f, ab, h, H, H_w, order) for f in (_basis, _prefilter))
+    part = _reach(h, H, H_w, order, rows.start, rows.stop)
+    C = constant(spline_matrix, ab, w, W, W_w, order)
+    return basis[rows, part] @ (prefilter[part] @ ab @ C.T)
 
 
 @lru_cache(maxsize=32)
 def spline_matrix(samples: int, pixels: int, working: int, order: int = 3) -> np.ndarray:
     """Return the matrix (pixels, samples) that interpolates along one axis, float64, read-only.
 
-    Column i is what the spline makes of a sample i of height one among zeros.
+    It is the product of two: samples are turned into the coefficients of B-splines, and each pixel
+    is a sum of the few splines that reach it.
     """
-    position = ((np.arange(pixels) + 0.5) * (working / pixels) - 0.5) / STRIDE
-    matrix = np.empty((pixels, samples))
-    for i, impulse in enumerate(np.eye(samples)):
-        matrix[:, i] = ndimage.map_coordinates(impulse, [position], order=order, mode="nearest")
+    matrix = _basis(samples, pixels, working, order) @ _prefilter(samples, pixels, working, order)
     matrix.setflags(write=False)
     return matrix
+
+
+@lru_cache(maxsize=32)
+def _basis(samples: int, pixels: int, working: int, order: int) -> np.ndarray:
+    """Return the matrix (pixels, coefficients): of each B-spline, its value at each pixel."""
+    position = BEYOND + ((np.arange(pixels) + 0.5) * (working / pixels) - 0.5) / STRIDE
+    matrix = np.empty((pixels, samples + 2 * BEYOND))
+    for i, coefficients in enumerate(np.eye(samples + 2 * BEYOND)):
+        matrix[:, i] = ndimage.map_coordinates(
+            coefficients, [position], order=order, mode="nearest", prefilter=False
+        )
+    return matrix
+
+
+def _prefilter(samples: int, pixels: int, working: int, order: int) -> np.ndarray:
+    """Return the matrix (coefficients, samples), with coefficients BEYOND both ends."""
+    going_on = np.pad(np.eye(samples), ((BEYOND, BEYOND), (0, 0)), mode="edge")
+    if order < 2:
+        return going_on
+    return ndimage.spline_filter1d(going_on, order, axis=0, mode="nearest")
+
+
+@lru_cache(maxsize=256)
+def _reach(
+    samples: int, pixels: int, working: int, order: int, start: int | None, stop: int | None
+) -> slice:
+    """Return the coefficients whose splines reach any of the pixels start to stop."""
+    reaching = _basis(samples, pixels, working, order)[start:stop].any(0).nonzero()[0]
+    return slice(int(reaching[0]), int(reaching[-1]) + 1)
