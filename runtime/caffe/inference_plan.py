@@ -219,7 +219,9 @@ class FilterStep:
         weight, *bias = (blob.data_tensor() for blob in self._layer.blobs)
         scale, shift = per_channel(self._step.before, self._layer.top_channels)
         self._bias = scale * bias[0] + shift if bias else shift
-        if self._step.other is not None:  # oneDNN's operator with a sum wants one type for all
+        if self._step.other is not None or self._transposed:
+            # The operator with a sum wants one type for all; torch 2.4's transposed one with few
+            # channels misreads a bias of another type.
             self._bias = self._bias.to(self._dtype)
         weight = self._scaled(weight, scale).to(self._dtype)
         self._weight = self._reordered(weight, shape)
