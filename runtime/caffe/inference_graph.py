@@ -50,7 +50,7 @@ def graph_of(net, inputs: Iterable, outputs: Iterable) -> Graph:
     for number in sorted(net._users(outputs)):
         layer = net.layers[number]
         tops = net._top_names[number]
-        if layer.type == "Input":
+        if layer.type == "Input" or not net._bottom_names[number] and given.keys() >= {*tops}:
             continue
         with net._naming(number):
             read = list(net._bottoms_of(number, values))

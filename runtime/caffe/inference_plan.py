@@ -9,6 +9,7 @@ when the plan runs first, and again where a parameter has changed since. All oth
 as they always do.
 """
 
+import weakref
 from threading import Lock
 
 import torch
@@ -60,10 +61,10 @@ class Plan:
     """The steps that compute some outputs of a net, ready to run."""
 
     def __init__(self, net, graph: Graph, dtype: torch.dtype):
-        self._net, self._graph = net, graph
+        self._net, self._graph = weakref.proxy(net), graph  # it holds the plan: no circle
         self._shapes: set = set()  # of inputs that were found to fit
         self._runs = [
-            _runner(net, step, dtype, in_place, _only_filters_read(graph, step))
+            _runner(self._net, step, dtype, in_place, _only_filters_read(graph, step))
             for step, in_place in zip(graph.steps, _may_overwrite(graph))
         ]
         self._dead = _dead_after(graph)

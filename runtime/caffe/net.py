@@ -3,7 +3,6 @@
 import os
 from collections import OrderedDict, deque
 from difflib import get_close_matches
-from itertools import chain
 
 import torch
 
@@ -97,7 +96,10 @@ class Net(NetMethods):
         self._prune_backward()
         if param.force_backward:
             self._force_backward()
-        self._is_function = self._depends_on_inputs_alone()
+        self._can_be_planned = self.phase == caffe_pb2.TEST and all(
+            type(layer).run is Layer.run
+            for layer in self.layers  # not Python's
+        )
         self.outputs = sorted(available)
         for name in self.outputs:
             log.info("net.cpp:244", f"This network produces output {name}")
@@ -302,57 +304,56 @@ class Net(NetMethods):
         last = len(self.layers) - 1
         end = last if end is None else end
         self._check_range(start, end)
-        if (start, end) == (0, last) and self._forward_at_once(record):
-            return 0.0
-        device = context.device()
+        done = self._forward_at_once(record) if (start, end) == (0, last) else set()
         loss: float | torch.Tensor = 0.0
         for i in range(start, end + 1):
             layer, top = self.layers[i], self.tops[i]
             self._call("bf", i)
-            with _Naming(self, i, layer.param):
-                layer.run(self.bottoms[i], top, device, record and self._layer_needs_backward[i])
+            if i not in done:
+                self._run(i, record and self._layer_needs_backward[i])
             for blob, weight in zip(top, layer.loss_weights):
                 if weight:
-                    loss = loss + _weighted(blob, weight, device)
+                    loss = loss + _weighted(blob, weight, context.device())
             if self.debug_info:
                 log_forward(self, i)
             self._call("af", i)
         return loss
 
-    def _forward_at_once(self, record: bool) -> bool:
-        """Run all layers by a plan; False where none does what they do, and nothing is done yet.
+    def _run(self, index: int, record: bool = False) -> None:
+        """Run one layer."""
+        with self._naming(index):
+            layer = self.layers[index]
+            layer.run(self.bottoms[index], self.tops[index], context.device(), record)
+
+    def _forward_at_once(self, record: bool) -> set:
+        """Run layers by a plan, as far as one does what they do; the numbers of those that ran.
 
         The blobs get what they have after a run layer by layer. So only what happens between two
         blobs is computed at once: a convolution and what works in its top in place.
         """
         watched = self.debug_info or self._callbacks["bf"] or self._callbacks["af"]
-        if not self._is_function or watched or (record and any(self._layer_needs_backward)):
-            return False
-        inputs = {name: self.blobs[name].data_tensor() for name in self.inputs}
-        computed = [layer.param.top for layer in self.layers if layer.type != "Input"]
-        plan = inference_plan.planned(self, inputs, list(dict.fromkeys(chain(*computed))))
-        if plan is None:
-            return False
-        for i, layer in enumerate(self.layers):
-            with self._naming(i):
-                layer.fit(self.bottoms[i], self.tops[i])
-        for name, value in plan.tops(inputs).items():
-            self.blobs[name].set_data(value)
-        for layer in self.layers:
-            layer.calls += 1
-        return True
-
-    def _depends_on_inputs_alone(self) -> bool:
-        """Whether layers read nothing but bottoms and parameters, and make tops without a loss."""
-        return (
-            self.phase == caffe_pb2.TEST
-            and all(
-                self.bottoms[i] and self.tops[i] and type(layer).run is Layer.run
-                for i, layer in enumerate(self.layers)
-                if layer.type != "Input"
-            )
-            and not any(self._loss_weights.values())
+        if not self._can_be_planned or watched or (record and any(self._layer_needs_backward)):
+            return set()
+        sources = [i for i, bottom in enumerate(self.bottoms) if not bottom]
+        for i in sources:
+            self._run(i)
+        inner = [i for i, top in enumerate(self.tops) if top and i not in sources]
+        inputs, outputs = (
+            list(dict.fromkeys(name for i in numbers for name in self._top_names[i]))
+            for numbers in (sources, inner)
         )
+        given = {name: self.blobs[name].data_tensor() for name in inputs}
+        plan = inference_plan.planned(self, given, outputs)
+        if plan is None:
+            return set(sources)
+        for i in inner:
+            with self._naming(i):
+                self.layers[i].fit(self.bottoms[i], self.tops[i])
+        for name, value in plan.tops(given).items():
+            self.blobs[name].set_data(value)
+        for i in inner:
+            self.layers[i].calls += 1
+        return {*sources, *inner}
 
     def run_backward(self, keep: bool = False, start: "int | None" = None, end: int = 0) -> None:
         """Run layers start..end backwards; with `keep` it can be done again."""

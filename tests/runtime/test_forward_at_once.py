@@ -1,5 +1,6 @@
 """Net.forward of a net without a loss runs by a plan: every blob is as after a run by layers."""
 
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ CONV = """layer { name: "c" type: "Convolution" bottom: "x" top: "c" convolution
   num_output: 5 kernel_size: 3 pad: 1 weight_filler { type: "xavier" } } }
 """
 RELU = 'layer { name: "r" type: "ReLU" bottom: "c" top: "c" }\n'
+LOSS = 'layer { name: "l" type: "Reduction" bottom: "c" top: "l" loss_weight: 1 }\n'
 ROWS = 'layer { name: "%s" type: "Flatten" bottom: "%s" top: "rows" }\n'
 CARRYING = ("LSTM", "RNN", "Recurrent")  # layers for which a second forward goes on from the first
 
@@ -84,7 +86,7 @@ def test_recorded_nets_get_the_same_blobs(precision, tolerance):
     tried = 0
     for net in golden_nets():
         carries = any(layer.type in CARRYING for layer in net.layers)
-        if carries or not net.layers or not net._is_function:
+        if carries or not net.layers or not net._can_be_planned:
             continue
         randomised(net)
         given = {name: net.blobs[name].data.copy() for name in net.inputs}
@@ -133,17 +135,14 @@ def runs_by_plan(net, run=lambda net: net.forward()):
     return bool(net._plans)
 
 
-def test_a_net_without_a_loss_runs_by_a_plan(build):
+def test_a_net_of_which_no_gradient_is_wanted_runs_by_a_plan(build):
     assert runs_by_plan(build(HEAD + CONV + RELU))
+    assert runs_by_plan(build(HEAD + CONV + LOSS), lambda net: net.run_forward(record=False))
     assert runs_by_plan(build(HEAD + CONV), lambda net: net.forward_all(x=np.ones((4, 6, 9, 7))))
 
 
 def test_what_a_plan_does_not_do_is_done_by_layers(build):
-    loss = 'layer { name: "l" type: "Reduction" bottom: "c" top: "l" loss_weight: 1 }\n'
-    drawn = 'layer { name: "d" type: "DummyData" top: "d" dummy_data_param { shape { dim: 2 } } }\n'
-    without_top = 'layer { name: "q" type: "Silence" bottom: "c" }\n'
-    for added in (loss, drawn, without_top):
-        assert not runs_by_plan(build(HEAD + CONV + added))
+    assert not runs_by_plan(build(HEAD + CONV + LOSS))
     assert not runs_by_plan(build(HEAD + CONV, caffe.TRAIN))
     assert not runs_by_plan(build("force_backward: true\n" + HEAD + CONV))
     assert not runs_by_plan(build("debug_info: true\n" + HEAD + CONV))
@@ -159,6 +158,34 @@ def test_a_gradient_can_follow(build):
     net.forward()
     net.blobs["c"].diff[...] = 1
     assert abs(net.backward()["x"]).max() > 0
+
+
+def test_a_test_net_with_data_a_loss_and_layers_without_a_top(build):
+    """Data come batch after batch as ever; layers without a top read what the plan made."""
+    drawn = """layer { name: "x" type: "DummyData" top: "x" dummy_data_param {
+        shape { dim: [2, 6, 9, 7] } data_filler { type: "gaussian" } } }
+        layer { name: "y" type: "DummyData" top: "y" dummy_data_param {
+        shape { dim: [2, 5, 9, 7] } data_filler { type: "uniform" } } }\n"""
+    loss = """layer { name: "e" type: "EuclideanLoss" bottom: "c" bottom: "y" top: "e"
+        loss_weight: 3 }
+        layer { name: "s" type: "Silence" bottom: "e" }\n"""
+    nets = [build(drawn + CONV + RELU + loss) for _ in range(2)]
+    nets[1].before_forward(lambda i: None)
+    losses = [[net.run_forward(record=False) for _ in range(3)] for net in nets]
+    assert nets[0]._plans and not nets[1]._plans
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    assert len({*losses[0]}) == 3
+    assert_alike(values(nets[0]), values(nets[1]))
+
+
+def test_a_net_goes_with_its_last_reference(build):
+    net = build(HEAD + CONV + ROWS % ("f", "c"))
+    net.forward()
+    net.infer({"x": torch.ones(1, 6, 4, 4)}, ["rows"])
+    assert len(net._plans) == 2
+    gone = weakref.ref(net)
+    del net
+    assert gone() is None
 
 
 # What it leaves
