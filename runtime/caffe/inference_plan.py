@@ -32,7 +32,7 @@ ANY_ORDER = {  # layers that compute alike however their bottoms lie in memory
 def planned(net, inputs: dict, outputs: list) -> "Plan | None":
     """The net's plan for such inputs and outputs; None where a plan cannot compute them."""
     precision = context.precision()
-    if not _suits(inputs, precision):
+    if not available() or any(x.dtype != torch.float32 or not x.numel() for x in inputs.values()):
         return None
     key = (tuple(inputs), tuple(outputs), precision)
     with _making:
@@ -44,16 +44,15 @@ def planned(net, inputs: dict, outputs: list) -> "Plan | None":
         return net._plans[key]
 
 
-def _suits(inputs: dict, precision: str) -> bool:
-    """Whether oneDNN is there for the CPU, and the inputs are what it takes."""
+def available() -> bool:
+    """Whether nets compute on the CPU now, and oneDNN is there, also for the precision."""
     mkldnn = torch.ops.mkldnn
     return bool(
         context.device().type == "cpu"
         and torch.backends.mkldnn.is_available()
         and torch.backends.mkldnn.enabled
         and hasattr(mkldnn, "_convolution_transpose_pointwise")
-        and (precision != "bf16" or mkldnn._is_mkldnn_bf16_supported())
-        and all(x.dtype == torch.float32 and x.numel() for x in inputs.values())
+        and (context.precision() != "bf16" or mkldnn._is_mkldnn_bf16_supported())
     )
 
 

@@ -332,7 +332,8 @@ class Net(NetMethods):
         blobs is computed at once: a convolution and what works in its top in place.
         """
         watched = self.debug_info or self._callbacks["bf"] or self._callbacks["af"]
-        if not self._can_be_planned or watched or (record and any(self._layer_needs_backward)):
+        recorded = record and any(self._layer_needs_backward)
+        if watched or recorded or not self._can_be_planned or not inference_plan.available():
             return set()
         sources = [i for i, bottom in enumerate(self.bottoms) if not bottom]
         for i in sources:

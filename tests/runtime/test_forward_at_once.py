@@ -153,6 +153,16 @@ def test_what_a_plan_does_not_do_is_done_by_layers(build):
         assert not runs_by_plan(net) and seen == [0, 1, 2]
 
 
+def test_without_onednn_and_on_a_gpu_nothing_is_planned(build, monkeypatch):
+    net = build(HEAD + CONV + RELU)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert not runs_by_plan(net)
+    monkeypatch.undo()
+    assert runs_by_plan(net)
+    monkeypatch.setattr(caffe.context, "device", lambda: torch.device("cuda", 0))
+    assert not inference_plan.available()
+
+
 def test_a_gradient_can_follow(build):
     net = build("force_backward: true\n" + HEAD + CONV + RELU)
     net.forward()
