@@ -96,10 +96,8 @@ class Net(NetMethods):
         self._prune_backward()
         if param.force_backward:
             self._force_backward()
-        self._can_be_planned = self.phase == caffe_pb2.TEST and all(
-            type(layer).run is Layer.run
-            for layer in self.layers  # not Python's
-        )
+        compute_alone = (type(layer).run is Layer.run for layer in self.layers)  # not Python's
+        self._can_be_planned = self.phase == caffe_pb2.TEST and all(compute_alone)
         self.outputs = sorted(available)
         for name in self.outputs:
             log.info("net.cpp:244", f"This network produces output {name}")
