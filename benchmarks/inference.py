@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from common import CLOCKS, compare_all, machine
-from peers import TorchNet, onnx_model, opencv, seeded_net
+from peers import TorchNet, onnx_model, opencv, seeded_net, tell_differences
 
 import caffe
 from colorization.network import network_path
@@ -115,14 +115,6 @@ def _openvino(model: bytes, L: np.ndarray, precision: str):
     compiled = core.compile_model(core.read_model(model), "CPU", settings)
     request = compiled.create_infer_request()
     return lambda: request.infer([L])[0]
-
-
-def tell_differences(ours: torch.Tensor, peers: dict) -> None:
-    """Say how far the peers' results are from ours: they must compute the same."""
-    for name, peer in peers.items():
-        theirs = torch.as_tensor(peer()).float()
-        difference = (ours - theirs).abs().max() / theirs.abs().max()
-        print(f"    {name}: largest difference {difference:.1e} of the largest value")
 
 
 if __name__ == "__main__":

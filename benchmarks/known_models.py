@@ -10,8 +10,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from common import CLOCKS, compare_all, machine
-from peers import opencv
+from peers import opencv, seeded_net, tell_differences
 
 import caffe
 from caffe import NetSpec
@@ -161,24 +162,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name in options.models:
             deploy = write_model(name, options.batch, Path(folder))
-            net = caffe.Net(str(deploy), caffe.TEST)
-            fill(net)
+            net = seeded_net(str(deploy))
+            shape = net.blobs["data"].shape
+            image = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+            net.blobs["data"].data[...] = image
             for precision in options.precisions:
                 caffe.set_precision(precision)
-                peers: dict = {"layer by layer": lambda net=net: layer_by_layer(net)["prob"]}
+                peers: dict = {"layer by layer": lambda net=net: layer_by_layer(net)["fc"]}
                 if precision == "fp32":
-                    peers |= opencv(net, str(deploy), net.blobs["data"].data.copy(), "prob")
-                tell_differences(net, peers)
+                    peers |= opencv(net, str(deploy), image, "fc")
+                tell_differences(torch.from_numpy(net.forward(["fc"])["fc"].copy()), peers)
                 what = f"{name}, batch {options.batch}, {precision}"
                 compare_all(what, net.forward, peers, options.runs, options.clock)
-
-
-def tell_differences(net: caffe.Net, peers: dict) -> None:
-    """Say how far the peers' probabilities are from ours: they must compute the same."""
-    found = net.forward()["prob"].copy()
-    for name, peer in peers.items():
-        difference = abs(found - peer().reshape(found.shape)).max()
-        print(f"    {name}: largest difference {difference:.1e}")
 
 
 def write_model(name: str, batch: int, folder: Path) -> Path:
@@ -192,29 +187,12 @@ def write_model(name: str, batch: int, folder: Path) -> Path:
     return deploy
 
 
-def fill(net: caffe.Net) -> None:
-    """Weights under which values neither vanish nor explode, and an image."""
-    rng = np.random.default_rng(0)
-    for name, blobs in net.params.items():
-        kind = net.layer_dict[name].type
-        for i, blob in enumerate(blobs):
-            value = rng.normal(size=blob.shape)
-            if kind == "BatchNorm":
-                value = (0.1 * value, 0.5 + abs(value), np.ones(1))[i]
-            elif kind == "Scale":
-                value = (0.5 + 0.1 * value, 0.1 * value)[i]
-            elif i == 0:
-                value *= (2 / blob.data[0].size) ** 0.5
-            blob.data[...] = value
-    net.blobs["data"].data[...] = rng.normal(size=net.blobs["data"].shape)
-
-
 def layer_by_layer(net: caffe.Net) -> dict:
-    """What `net.forward` gives where somebody watches the layers."""
+    """What `net.forward` gives where somebody watches the layers, and the values before softmax."""
     watch = net._callbacks["bf"]
     net.before_forward(lambda i: None)
     try:
-        return net.forward()
+        return net.forward(["fc"])
     finally:
         watch.pop()
 

@@ -21,12 +21,20 @@ def seeded_net(deploy: str) -> caffe.Net:
             value = torch.randn(blob.shape, generator=draws)
             if net.layer_dict[name].type == "BatchNorm":
                 value = (0.1 * value, 0.5 + value.abs(), torch.ones(1))[i]
-            elif len(blob.shape) == 4:
+            elif len(blob.shape) > 1:
                 value *= (2 / value[0].numel()) ** 0.5
             else:
                 value = 1 + 0.1 * value if i == 0 else 0.1 * value
             blob.set_data(value)
     return net
+
+
+def tell_differences(ours: torch.Tensor, peers: dict) -> None:
+    """Say how far the peers' results are from ours: they must compute the same."""
+    for name, peer in peers.items():
+        theirs = torch.as_tensor(peer()).float()
+        difference = (ours - theirs).abs().max() / theirs.abs().max()
+        print(f"    {name}: largest difference {difference:.1e} of the largest value")
 
 
 class TorchNet(nn.Module):

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from colorization.array_namespace import Array, constant
+from colorization.array_namespace import Array, asarray_like
 
 STRIDE = 4  # pixels of the network's input from one sample of its output to the next
 BEYOND = 12  # samples that go on beyond the borders, as scipy has them
@@ -45,25 +45,27 @@ def upsample(
     numpy arrays and torch tensors alike, float32 or float64; `order` 0 to 5, 3 being cubic.
     """
     (h, w), (H, W), (H_w, W_w) = ab.shape[-2:], size, working_size
-    basis, prefilter = (constant(f, ab, h, H, H_w, order) for f in (_basis, _prefilter))
-    part = _reach(h, H, H_w, order, rows.start, rows.stop)
-    C = constant(spline_matrix, ab, w, W, W_w, order)
-    return basis[rows, part] @ (prefilter[part] @ ab @ C.T)
+    basis = _basis(h, H, H_w, order)[rows]
+    reaching = basis.any(0).nonzero()[0]
+    part = slice(reaching[0], reaching[-1] + 1)
+    factors = (basis[:, part], _prefilter(h, order)[part], spline_matrix(w, W, W_w, order))
+    B, P, C = (asarray_like(factor, ab) for factor in factors)
+    return B @ (P @ ab @ C.T)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=8)
 def spline_matrix(samples: int, pixels: int, working: int, order: int = 3) -> np.ndarray:
     """Return the matrix (pixels, samples) that interpolates along one axis, float64, read-only.
 
     It is the product of two: samples are turned into the coefficients of B-splines, and each pixel
     is a sum of the few splines that reach it.
     """
-    matrix = _basis(samples, pixels, working, order) @ _prefilter(samples, pixels, working, order)
+    matrix = _basis(samples, pixels, working, order) @ _prefilter(samples, order)
     matrix.setflags(write=False)
     return matrix
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=8)
 def _basis(samples: int, pixels: int, working: int, order: int) -> np.ndarray:
     """Return the matrix (pixels, coefficients): of each B-spline, its value at each pixel."""
     position = BEYOND + ((np.arange(pixels) + 0.5) * (working / pixels) - 0.5) / STRIDE
@@ -75,18 +77,10 @@ def _basis(samples: int, pixels: int, working: int, order: int) -> np.ndarray:
     return matrix
 
 
-def _prefilter(samples: int, pixels: int, working: int, order: int) -> np.ndarray:
+@lru_cache(maxsize=8)
+def _prefilter(samples: int, order: int) -> np.ndarray:
     """Return the matrix (coefficients, samples), with coefficients BEYOND both ends."""
     going_on = np.pad(np.eye(samples), ((BEYOND, BEYOND), (0, 0)), mode="edge")
     if order < 2:
         return going_on
     return ndimage.spline_filter1d(going_on, order, axis=0, mode="nearest")
-
-
-@lru_cache(maxsize=256)
-def _reach(
-    samples: int, pixels: int, working: int, order: int, start: int | None, stop: int | None
-) -> slice:
-    """Return the coefficients whose splines reach any of the pixels start to stop."""
-    reaching = _basis(samples, pixels, working, order)[start:stop].any(0).nonzero()[0]
-    return slice(int(reaching[0]), int(reaching[-1]) + 1)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from filled_net import filled
 
 import caffe
 from caffe import inference_plan
@@ -25,17 +26,9 @@ CARRYING = ("LSTM", "RNN", "Recurrent")  # layers for which a second forward goe
 def randomised(net):
     """The net with parameters and inputs under which nothing vanishes or explodes."""
     rng = np.random.default_rng(0)
-    for name, blobs in net.params.items():
-        for i, blob in enumerate(blobs):
-            value = rng.normal(size=blob.shape)
-            if net.layer_dict[name].type == "BatchNorm":
-                value = (0.3 * value, 0.5 + abs(value), np.array([1.7]))[i]
-            elif value.ndim:
-                value *= (len(value) / max(1, value.size)) ** 0.5
-            blob.data[...] = value
     for name in net.inputs:
         net.blobs[name].data[...] = rng.uniform(0, 2, net.blobs[name].shape)
-    return net
+    return filled(net)
 
 
 @pytest.fixture
