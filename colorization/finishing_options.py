@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from colorization.option_types import share
+
 if TYPE_CHECKING:
     from colorization.finishing import Finish
     from colorization.inference import Colorizer
@@ -33,20 +35,11 @@ def add_finishing_options(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--temporal",
-        type=_strength,
+        type=share,
         default=0.85,
         metavar="S",
         help="steadies the colours of films, from 0, not at all, to below 1 (0.85)",
     )
-
-
-def _strength(text: str) -> float:
-    try:
-        if 0 <= float(text) < 1:
-            return float(text)
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f'expected a number from 0 to below 1, got "{text}"')
 
 
 def finish_of(options: argparse.Namespace) -> Finish:

@@ -11,6 +11,7 @@ import os
 import numpy as np
 
 from colorization.array_namespace import Array, array_namespace, asarray_like
+from colorization.files import replacing
 from colorization.histogram import Q
 
 SUM_TOLERANCE = 1e-6  # how far the sum of a prior may be from 1
@@ -72,10 +73,8 @@ def pixel_weights(histogram: Array, weights: np.ndarray) -> Array:
 def save_prior(path: str | os.PathLike, prior: np.ndarray) -> None:
     """Write a prior as .npy; what `load_prior` would refuse is a ValueError."""
     _check(prior, path)
-    temporary = f"{os.fspath(path)}.tmp"
-    with open(temporary, "wb") as file:
+    with replacing(path) as temporary, open(temporary, "wb") as file:
         np.save(file, prior, allow_pickle=False)
-    os.replace(temporary, path)
 
 
 def load_prior(path: str | os.PathLike) -> np.ndarray:

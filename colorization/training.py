@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
@@ -39,11 +40,17 @@ class TrainingError(Exception):
 
 
 def fast_precision(gpu: int | None = None) -> str:
-    """Return "bf16" where the device multiplies such numbers in hardware, else "fp32"."""
+    """Return "bf16" where the device multiplies such numbers in hardware, else "fp32".
+
+    So also for a GPU that does not exist: whoever uses it tells that.
+    """
     import torch
 
     if gpu is not None:
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+        if not 0 <= gpu < torch.cuda.device_count():
+            return "fp32"
+        with torch.cuda.device(gpu):
+            return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     return "bf16" if supported() else "fp32"
 
@@ -66,7 +73,8 @@ def caffe_train(
     """Run `caffe train` on work/solver.prototxt, its log in work/train.log, with a progress bar.
 
     `snapshot` is a .solverstate in `work` to go on from. TrainingError if the command fails; what
-    its last line said is in the message. On KeyboardInterrupt Caffe writes a snapshot first.
+    its last line said is in the message. On KeyboardInterrupt Caffe ends its iteration and writes a
+    snapshot first.
     """
     command = [*caffe_command(), "train", "-solver", "solver.prototxt"]
     if gpu is not None:
@@ -80,20 +88,25 @@ def caffe_train(
     with (
         open(work / "train.log", "a" if snapshot else "w", buffering=1) as log,
         subprocess.Popen(command, cwd=work, stderr=subprocess.PIPE, text=True) as process,
+        nullcontext(bar) if bar is not None else _iteration_bar(iterations) as shown,
     ):
         try:
-            last = _follow(process.stderr or (), log, iterations, bar)
+            last = _follow(process.stderr or (), log, shown)
         except KeyboardInterrupt:
             process.send_signal(signal.SIGINT)  # to a process that may have got it already
+            _follow(process.stderr or (), log, shown)
             raise
     if process.returncode:
         raise TrainingError(f"{work / 'train.log'}: caffe train failed: {last}")
 
 
-def _follow(lines: Iterable[str], log: IO[str], iterations: int, bar: tqdm | None) -> str:
+def _iteration_bar(iterations: int, desc: str = "training") -> tqdm:
+    return tqdm(total=iterations, desc=desc, unit="iteration", disable=None)
+
+
+def _follow(lines: Iterable[str], log: IO[str], bar: tqdm) -> str:
     """Copy the log, show its progress and return its last line."""
     last = ""
-    bar = bar or tqdm(total=iterations, desc="training", unit="iteration", disable=None)
     for line in lines:
         log.write(line)
         last = line.strip() or last
@@ -163,6 +176,11 @@ class History:
     rows: list[dict] = field(default_factory=list)
 
     @property
+    def iterations(self) -> int:
+        """How far the network has been trained and validated."""
+        return self.rows[-1]["iteration"] if self.rows else 0
+
+    @property
     def best(self) -> dict:
         """The validation of the lowest loss."""
         return min(self.rows, key=lambda row: row["validation_loss"])
@@ -193,23 +211,22 @@ def train(plan: Plan, data: Path, work: Path, gpu: int | None = None) -> Path:
     if plan.magic_init:
         plan = plan._replace(weights=_initialised(plan, work, gpu))
     history = _read_history(work / "history.csv")
-    every = plan.validate_every or plan.iterations
     rate = history.rows[-1]["base_lr"] if history.rows else plan.rate
-    with tqdm(total=plan.iterations, desc=plan.network, unit="iteration", disable=None) as bar:
-        while (done := _iterations(work)) < plan.iterations and not _is_over(plan, history):
-            until = min(plan.iterations, (done // every + 1) * every)
+    with _iteration_bar(plan.iterations, plan.network) as bar:
+        while history.iterations < plan.iterations and not _is_over(plan, history):
+            until = _end_of_round(plan, history, _iterations(work))
             rate = _reduced(plan, history, rate)
-            _write_round(work, until, rate)
-            state = latest_state(work)
-            caffe_train(
-                work,
-                until,
-                snapshot=state,
-                weights=plan.weights,
-                gpu=gpu,
-                precision=plan.precision,
-                bar=bar,
-            )
+            if _iterations(work) < until:
+                _write_round(work, until, rate)
+                caffe_train(
+                    work,
+                    until,
+                    snapshot=latest_state(work),
+                    weights=plan.weights,
+                    gpu=gpu,
+                    precision=plan.precision,
+                    bar=bar,
+                )
             if _iterations(work) < until:
                 raise TrainingError(f"{work}: interrupted; the same command goes on with it")
             _validate(plan, data, work, until, rate, history, gpu)
@@ -312,6 +329,13 @@ def _iterations(work: Path) -> int:
     """Return how far the training in a folder has come."""
     state = latest_state(work)
     return int(re.findall(r"\d+", state)[-1]) if state else 0
+
+
+def _end_of_round(plan: Plan, history: History, trained: int) -> int:
+    """Return the iteration of the next validation, which may be `trained` already."""
+    every = plan.validate_every or plan.iterations
+    rounds = max(history.iterations + 1, trained) + every - 1
+    return max(trained, min(plan.iterations, rounds // every * every))
 
 
 def _is_over(plan: Plan, history: History) -> bool:

@@ -24,7 +24,7 @@ result    0: all done   1: some failed, one line each on stderr   2: wrong usage
 
 examples  colorize_by_example film.mp4 --method deshpande --reference frame_0000.png
           colorize_by_example old.png --method levin --scribbles strokes.png --output new.png
-          colorize_by_example album/ --method auto_scribbles --network plain
+          colorize_by_example album/ --method auto_scribbles --network residual_quarter
 """
 
 
@@ -59,7 +59,11 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--match-histogram", action="store_true", help="deshpande: the references' share of colours"
     )
-    add("--network", metavar="NAME", help="auto_scribbles: name, folder or .prototxt (plain)")
+    add(
+        "--network",
+        metavar="NAME",
+        help="auto_scribbles: name, folder or .prototxt (residual_quarter, as in process_images)",
+    )
     add("--weights", type=Path, metavar="FILE", help=".caffemodel (that beside the network)")
     add("--gpu", type=int, metavar="ID", help="run the network on this GPU")
     add(
@@ -153,11 +157,11 @@ def _references(options: argparse.Namespace) -> list:
 
 def _colorizer(options: argparse.Namespace):
     from colorization.inference import Colorizer
+    from colorization.network import DEFAULT_NETWORK
 
     # A decoder that needs a histogram: a network without one is told at once.
-    return Colorizer(
-        options.network or "plain", options.weights, gpu=options.gpu, decoder="annealed_mean"
-    )
+    network = options.network or DEFAULT_NETWORK
+    return Colorizer(network, options.weights, gpu=options.gpu, decoder="annealed_mean")
 
 
 def _colour(jobs: list, painter_of, options: argparse.Namespace) -> tuple[int, int]:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from colorization.finishing_options import add_finishing_options
+from colorization.option_types import positive
 from colorization.process_settings import settle
 
 EPILOG = """\
@@ -74,23 +75,17 @@ def _parser() -> argparse.ArgumentParser:
         help="from the keyframes along the motion, from the network, or from both (both)",
     )
     add("--network", default="plain_quarter", metavar="NAME", help="name or folder (plain_quarter)")
-    add("--iterations", type=_positive, default=400, metavar="N", help="of training (400)")
-    add("--batch", type=_positive, default=8, metavar="N", help="images at once (8)")
+    add("--iterations", type=positive, default=400, metavar="N", help="of training (400)")
+    add("--batch", type=positive, default=8, metavar="N", help="images at once (8)")
     add("--precision", choices=("fp32", "tf32", "bf16"), help="of training (bf16 where it is fast)")
     add("--seed", type=int, default=1, help="of training (1)")
-    add("--size", type=_positive, default=256, metavar="N", help="what the network sees (256)")
+    add("--size", type=positive, default=256, metavar="N", help="what the network sees (256)")
     add("--crf", type=int, default=14, help="quality of the film, smaller is better (14)")
     device = parser.add_mutually_exclusive_group()
     device.add_argument("--gpu", type=int, metavar="ID", help="compute on this GPU")
     device.add_argument("--cpu", action="store_true", help="compute on the CPU (the default)")
     add_finishing_options(parser)
     return parser
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f'expected a number above 0, got "{text}"')
-    return int(text)
 
 
 def _numbers(text: str) -> list[int]:

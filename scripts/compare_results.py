@@ -9,6 +9,8 @@ import warnings
 from fractions import Fraction
 from pathlib import Path
 
+from colorization.option_types import positive, whole
+
 EPILOG = """\
 sets      NAME=PATH: a folder whose files are named as those of the ground truth (suffixes may
           differ), or one image or film; the baseline "grey" is always added
@@ -46,11 +48,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--truth", required=True, type=Path, metavar="PATH", help="folder, image or film")
     add("--output", type=Path, default=Path("report"), metavar="DIR", help="(report)")
     add("--note", action="append", default=[], type=_named, metavar="NAME=TEXT", help="conditions")
-    add("--pictures", type=_count, default=12, metavar="N", help="shown on the page (12), 0: none")
+    add("--pictures", type=whole, default=12, metavar="N", help="shown on the page (12), 0: none")
     add("--film", type=Path, metavar="FILE", help="also write all side by side, as a film")
     add("--rate", type=_rate, metavar="FPS", help="of that film (the truth's; 25 for images)")
     add("--flicker", action="store_true", help="also E_warp, of films and frames in their order")
-    add("--size", type=_positive, metavar="N", help="compare at N x N pixels (at their own size)")
+    add("--size", type=positive, metavar="N", help="compare at N x N pixels (at their own size)")
     return parser
 
 
@@ -59,16 +61,6 @@ def _named(text: str) -> tuple[str, str]:
     if not (name.strip() and equals and value.strip()):
         raise argparse.ArgumentTypeError(f'expected NAME=..., got "{text}"')
     return name.strip(), value.strip()
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f'expected a number above 0, got "{text}"')
-    return int(text)
-
-
-def _count(text: str) -> int:
-    return 0 if text.isdigit() and int(text) == 0 else _positive(text)
 
 
 def _rate(text: str) -> Fraction:

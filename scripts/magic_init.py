@@ -7,6 +7,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from colorization.option_types import whole
+
 EPILOG = """\
 The network reads batches through its own data layers, so run this where the training runs:
 
@@ -47,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--iterations",
-        type=_count,
+        type=whole,
         default=30,
         metavar="N",
         help="rounds with 64 more images each, which refine deviations and rates of change (30)",
@@ -66,12 +68,6 @@ def _parser() -> argparse.ArgumentParser:
     device.add_argument("--gpu", type=int, metavar="ID", help="compute on this GPU")
     device.add_argument("--cpu", action="store_true", help="compute on the CPU (the default)")
     return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f'expected a number from 0 on, got "{text}"')
-    return int(text)
 
 
 def _run(options: argparse.Namespace) -> int:

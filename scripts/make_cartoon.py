@@ -11,12 +11,12 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from colorization.cartoon.film import Episode
 from colorization.cartoon.stories import STORIES
 from colorization.cartoon.studio import OtherEpisode, is_complete, write_episodes
+from colorization.option_types import positive, whole
 from colorization.video import VideoError
 
 SHORTEST = 2.0  # seconds of an episode
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="1-13",
         help="such as 3, 1-4 or 1,5-7; all if not given",
     )
-    parser.add_argument("--seed", type=_whole(0), default=0, help="of what grows at the places (0)")
+    parser.add_argument("--seed", type=whole, default=0, help="of what grows at the places (0)")
     parser.add_argument(
         "--seconds-per-episode", type=_seconds, default=24.0, metavar="S", help="with credits (24)"
     )
@@ -66,21 +66,10 @@ def _parser() -> argparse.ArgumentParser:
         "--size", type=_size, default=(704, 528), metavar="WxH", help="of the frames (704x528)"
     )
     parser.add_argument(
-        "--workers", type=_whole(1), default=os.cpu_count() or 1, metavar="N", help="processes"
+        "--workers", type=positive, default=os.cpu_count() or 1, metavar="N", help="processes"
     )
     parser.add_argument("--overwrite", action="store_true", help="draw complete episodes again")
     return parser
-
-
-def _whole(least: int) -> Callable[[str], int]:
-    """Return what reads a whole number that is not below another."""
-
-    def read(text: str) -> int:
-        if not text.isdigit() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from {least} up")
-        return int(text)
-
-    return read
 
 
 def _numbers(text: str) -> list[int]:

@@ -8,6 +8,8 @@ import signal
 import sys
 from pathlib import Path
 
+from colorization.option_types import positive, share, whole
+
 EPILOG = """\
 inputs    films, one for each episode, in their order; one film with --cuts; folders of films;
           folders of images, with or without folders for classes in them; patterns; @list.txt
@@ -58,48 +60,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--test-episodes",
-        type=_count,
+        type=whole,
         metavar="N",
         help="so many episodes from the first on are the test set (1; 0 if there is but one)",
     )
     add(
         "--val-share",
-        type=_share,
+        type=share,
         default=0.05,
         metavar="X",
         help="of the other images, so much is the validation set (0.05)",
     )
     add("--threshold", type=float, default=20.0, metavar="T", help="of the duplicates filter (20)")
-    add("--size", type=_positive, default=256, metavar="N", help="of the images (256)")
+    add("--size", type=positive, default=256, metavar="N", help="of the images (256)")
     add("--no-duplicates-filter", action="store_true", help="keep frames that show nothing new")
     add("--no-credits-filter", action="store_true", help="keep credits")
     add("--keep-frames", action="store_true", help="write PNG files too, to DIR/frames")
     add("--list-files", action="store_true", help="write PNG files and lists instead of LMDBs")
-    add("--seed", type=_count, default=0, help="of the validation set and of the order (0)")
-    add("--workers", type=_positive, metavar="N", help="processes (as many as processors)")
+    add("--seed", type=whole, default=0, help="of the validation set and of the order (0)")
+    add("--workers", type=positive, metavar="N", help="processes (as many as processors)")
     return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f'expected a number, got "{text}"')
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    if _count(text) == 0:
-        raise argparse.ArgumentTypeError(f'expected a number above 0, got "{text}"')
-    return int(text)
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1
-    if not 0 <= share < 1:
-        raise argparse.ArgumentTypeError(f'expected a number from 0 to below 1, got "{text}"')
-    return share
 
 
 def _run(options: argparse.Namespace) -> int:

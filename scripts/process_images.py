@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from colorization.finishing_options import add_finishing_options
+from colorization.option_types import positive
 from colorization.process_settings import settle
 
 EPILOG = """\
@@ -80,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         default="fp32",
         help="auto: bf16 where the device is made for it, else fp32 (fp32)",
     )
-    add("--batch", type=_positive, default=8, metavar="N", help="images at once (8)")
+    add("--batch", type=positive, default=8, metavar="N", help="images at once (8)")
     add(
         "--size",
         type=_size,
@@ -110,18 +111,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f'expected a number above 0, got "{text}"')
-    return int(text)
-
-
 def _size(text: str) -> tuple[int, int] | None:
     """Return (rows, columns), or None for an image's own size."""
     if text in ("0", "full"):
         return None
     try:
-        numbers = [_positive(part) for part in text.lower().split("x")]
+        numbers = [positive(part) for part in text.lower().split("x")]
         W, H = numbers * 2 if len(numbers) == 1 else numbers
     except (argparse.ArgumentTypeError, ValueError):
         raise argparse.ArgumentTypeError(f'expected WxH, a number or full, got "{text}"') from None

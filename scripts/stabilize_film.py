@@ -7,6 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from colorization.option_types import share, whole
 from colorization.process_settings import settle
 
 EPILOG = """\
@@ -40,27 +41,11 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("film", type=Path, metavar="COLOURED", help="the coloured film")
     add("--output", type=Path, metavar="OUT", help="the steady film (COLOURED_steady)")
-    add("--strength", type=_strength, default=0.85, metavar="S", help="0 none, below 1 (0.85)")
-    add("--ahead", type=_count, default=6, metavar="N", help="frames looked ahead (6)")
+    add("--strength", type=share, default=0.85, metavar="S", help="0 none, below 1 (0.85)")
+    add("--ahead", type=whole, default=6, metavar="N", help="frames looked ahead (6)")
     add("--crf", type=int, default=14, help="quality of the film, smaller is better (14)")
     add("--report", action="store_true", help="measure the flicker before and after")
     return parser
-
-
-def _strength(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f'expected a number from 0 to below 1, got "{text}"')
-    return value
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f'expected a number, 0 or more, got "{text}"')
-    return int(text)
 
 
 def _stabilize(options: argparse.Namespace) -> int:

@@ -7,6 +7,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from colorization.option_types import above_zero, positive, whole
+
 EPILOG = """\
 train_network plain --data data --work runs/plain
     the thesis' training (7.3, 7.4): 26,700 iterations of 48 crops of 224x224
@@ -67,19 +69,31 @@ def _parser() -> argparse.ArgumentParser:
     add("network", metavar="NETWORK", help="a folder of networks/")
     add("--data", type=Path, required=True, metavar="DIR", help="what make_dataset wrote")
     add("--work", type=Path, required=True, metavar="DIR", help="where everything is kept")
-    add("--iterations", type=int, default=26700, metavar="N", help="(26700: 30 epochs)")
-    add("--width", type=float, default=1.0, metavar="W", help="share of the channels (1)")
-    add("--crop", type=int, default=224, metavar="N", help="pixels each way (224)")
-    add("--batch", type=int, default=24, metavar="N", help="crops at once (24)")
-    add("--iter-size", type=int, default=2, metavar="N", help="batches an iteration (2)")
-    add("--rate", type=float, default=0.001, metavar="R", help="learning rate at first (0.001)")
+    add("--iterations", type=positive, default=26700, metavar="N", help="(26700: 30 epochs)")
+    add("--width", type=above_zero, default=1.0, metavar="W", help="share of the channels (1)")
+    add("--crop", type=positive, default=224, metavar="N", help="pixels each way (224)")
+    add("--batch", type=positive, default=24, metavar="N", help="crops at once (24)")
+    add("--iter-size", type=positive, default=2, metavar="N", help="batches an iteration (2)")
+    add(
+        "--rate", type=above_zero, default=0.001, metavar="R", help="learning rate at first (0.001)"
+    )
     add("--weights", type=Path, metavar="FILE", help=".caffemodel to start from")
     add("--magic-init", action="store_true", help="initialise from the data, see magic_init")
-    add("--validate-every", type=int, default=0, metavar="N", help="iterations (0: at the end)")
+    add("--validate-every", type=whole, default=0, metavar="N", help="iterations (0: at the end)")
     add(
-        "--patience", type=int, default=0, metavar="N", help="stop after N validations, none better"
+        "--patience",
+        type=whole,
+        default=0,
+        metavar="N",
+        help="stop after N validations, none of them better (0: never)",
     )
-    add("--reduce-after", type=int, default=0, metavar="N", help="then reduce the rate by 0.3")
+    add(
+        "--reduce-after",
+        type=whole,
+        default=0,
+        metavar="N",
+        help="multiply the rate by 0.3 after N such validations (0: never)",
+    )
     add("--precision", choices=("fp32", "tf32", "bf16"), help="(bf16 where it is fast)")
     device = parser.add_mutually_exclusive_group()
     device.add_argument("--gpu", type=int, metavar="ID", help="compute on this GPU")

@@ -2,6 +2,10 @@
 
 import csv
 import json
+import re
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -60,10 +64,7 @@ def test_what_is_left(data, tmp_path):
     with open(work / "history.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["iteration"]) for row in rows] == [2, 4]
-    lowest = min(rows, key=lambda row: float(row["validation_loss"]))
     assert not list(work.glob("model_iter_2.*"))
-    if lowest is rows[-1]:
-        assert best.read_bytes() == (work / "model_iter_4.caffemodel").read_bytes()
     sheets = sorted((work / "validation").iterdir())
     assert [sheet.name for sheet in sheets] == ["iteration_000002.png", "iteration_000004.png"]
     told = json.loads((work / "conditions.json").read_text())["conditions"]
@@ -84,8 +85,9 @@ def test_the_initialisation_from_data_is_what_the_training_starts_from(data, tmp
     assert "width 0.0625, MagicInit, Adam from 0.001" in told
 
 
-def test_an_interrupted_round_goes_on(data, tmp_path, monkeypatch):
-    work = tmp_path / "work"
+@pytest.mark.parametrize("every", [2, 4])
+def test_an_interrupted_validation_is_made_up_for(data, tmp_path, monkeypatch, every):
+    work, plan = tmp_path / "work", SMALL._replace(validate_every=every)
 
     def interrupt(plan, work, iteration, *rest):
         raise KeyboardInterrupt
@@ -93,10 +95,60 @@ def test_an_interrupted_round_goes_on(data, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(training, "_validate", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            training.train(SMALL, data, work)
-    assert training.latest_state(work) == "model_iter_2.solverstate"
-    training.train(SMALL, data, work)
+            training.train(plan, data, work)
+    assert training.latest_state(work) == f"model_iter_{every}.solverstate"
+    training.train(plan, data, work)
+    assert validated(work) == list(range(every, 5, every))
     assert training.latest_state(work) == "model_iter_4.solverstate"
+
+
+def validated(work):
+    with open(work / "history.csv", newline="") as file:
+        return [int(row["iteration"]) for row in csv.DictReader(file)]
+
+
+INTERRUPTED = """
+import signal, sys
+from pathlib import Path
+from colorization import training
+
+follow = training._follow
+
+def interrupting(lines, log, bar):
+    def lines_until_it_trains():
+        for line in lines:
+            yield line
+            if "Iteration 3" in line:
+                signal.raise_signal(signal.SIGINT)
+    training._follow = follow
+    return follow(lines_until_it_trains(), log, bar)
+
+training._follow = interrupting
+plan = training.Plan(**{plan})
+training.train(plan, Path(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
+def test_interrupted_in_a_round_caffe_writes_a_snapshot(data, tmp_path):
+    work, plan = tmp_path / "work", SMALL._replace(iterations=199, validate_every=0)
+    code = INTERRUPTED.replace("{plan}", repr(plan._asdict()))
+    done = subprocess.run([sys.executable, "-c", code, data, work], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGINT and "KeyboardInterrupt" in done.stderr
+    stopped = int(re.findall(r"\d+", training.latest_state(work))[0])
+    assert 3 <= stopped < 199
+    training.train(plan._replace(iterations=stopped + 1), data, work)
+    assert validated(work) == [stopped + 1]
+
+
+@pytest.mark.parametrize(
+    "done, trained, end",
+    [(0, 0, 40), (40, 40, 80), (0, 40, 40), (40, 60, 80), (80, 80, 100), (80, 100, 100)]
+    + [(0, 130, 130)],  # the plan had been longer
+)
+def test_the_end_of_a_round(done, trained, end):
+    rows = [{"iteration": done}] if done else []
+    plan = SMALL._replace(iterations=100, validate_every=40)
+    assert training._end_of_round(plan, History(rows), trained) == end
 
 
 @pytest.mark.parametrize("name", ["plain", "residual", "plain_l2_ab"])
@@ -109,6 +161,19 @@ def test_scale_width_leaves_predictions_alone(name):
         keeps = layer.startswith("pred") or layer == "ab"
         assert after[layer] == (count if keeps else count // 4), layer
     assert 313 in after.values() or 2 in after.values()
+
+
+@pytest.mark.parametrize("losses, best", [((2.0, 1.0), 4), ((1.0, 2.0), 2)])
+def test_the_best_model_is_kept(data, tmp_path, monkeypatch, losses, best):
+    models, left = {}, iter(losses)
+
+    def measured(net, model, *rest):
+        models[model.name] = model.read_bytes()
+        return next(left)
+
+    monkeypatch.setattr(training, "validation_loss", measured)
+    result = training.train(SMALL, data, tmp_path / "work")
+    assert result.read_bytes() == models[f"model_iter_{best}.caffemodel"]
 
 
 @pytest.mark.parametrize("iterations, share", [(100, 0.9), (1000, 0.97), (26700, 0.9988764)])

@@ -121,6 +121,15 @@ def test_infogain(matrix, file, ignore):
     assert found[1:] == [None] * (len(bottoms) - 1)
 
 
+def test_a_damaged_matrix_is_one_line(tmp_path):
+    path = tmp_path / "H.binaryproto"
+    path.write_bytes(b"no blob")
+    message = refusal(
+        f'type: "InfogainLoss" infogain_loss_param {{ source: "{path}" }}', (2, 5), (2,)
+    )
+    assert message == f"{path}: damaged or another format, expected a binary BlobProto"
+
+
 def test_infogain_clamps_the_logarithm():
     layer, _ = build('type: "InfogainLoss"', (1, 2), (1,), (2, 2))
     x, identity = [[0.0, 500]], np.eye(2)
@@ -299,7 +308,7 @@ def test_accuracy_counts_ties_as_wrong_and_nothing_as_0():
         (
             'type: "InfogainLoss" infogain_loss_param { source: "none.binaryproto" }',
             [(2, 5), (2,)],
-            'cannot read source "none.binaryproto": No such file or directory',
+            "none.binaryproto: no such file, expected a binary BlobProto",
         ),
         (
             'type: "InfogainLoss"',

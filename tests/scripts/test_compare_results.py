@@ -269,7 +269,7 @@ def test_nothing_to_compare(main, capsys):
         ),
         (
             ("near=near", "--size", "0"),
-            'compare_results: error: argument --size: expected a number above 0, got "0"',
+            'compare_results: error: argument --size: expected a whole number above 0, got "0"',
         ),
     ],
 )

@@ -144,7 +144,10 @@ def test_errors_are_one_line(main, folder, capsys, arguments, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--iterations", "-1"], 'argument --iterations: expected a number from 0 on, got "-1"'),
+        (
+            ["--iterations", "-1"],
+            'argument --iterations: expected a whole number, 0 or more, got "-1"',
+        ),
         (["--method", "ica"], "argument --method: invalid choice: 'ica'"),
         (["--gpu", "0", "--cpu"], "not allowed with"),
     ],

@@ -87,8 +87,8 @@ def test_a_foreign_record_is_left_alone(main, tmp_path, capsys):
             ["--seconds-per-episode", "1"],
             "argument --seconds-per-episode: 1: expected 2 to 3600 seconds",
         ),
-        (["--seed", "-1"], "argument --seed: '-1': expected a whole number from 0 up"),
-        (["--workers", "0"], "argument --workers: '0': expected a whole number from 1 up"),
+        (["--seed", "-1"], 'argument --seed: expected a whole number, 0 or more, got "-1"'),
+        (["--workers", "0"], 'argument --workers: expected a whole number above 0, got "0"'),
     ],
 )
 def test_wrong_usage_is_one_line(main, tmp_path, capsys, arguments, message):

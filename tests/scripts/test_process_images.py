@@ -234,7 +234,7 @@ def test_wrong_usage(main, network, folder, capsys, arguments, message):
     [
         (["--size", "big"], 'argument --size: expected WxH, a number or full, got "big"'),
         (["--size", "1x2x3"], "argument --size: expected WxH"),
-        (["--batch", "0"], 'argument --batch: expected a number above 0, got "0"'),
+        (["--batch", "0"], 'argument --batch: expected a whole number above 0, got "0"'),
         (["--gpu", "0", "--cpu"], "not allowed with"),
     ],
 )

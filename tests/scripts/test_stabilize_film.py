@@ -116,7 +116,7 @@ def test_a_cut_off_film_leaves_nothing(film, run):
         ("--strength", "1", 'expected a number from 0 to below 1, got "1"'),
         ("--strength", "nan", 'expected a number from 0 to below 1, got "nan"'),
         ("--strength", "much", 'expected a number from 0 to below 1, got "much"'),
-        ("--ahead", "-2", 'expected a number, 0 or more, got "-2"'),
+        ("--ahead", "-2", 'expected a whole number, 0 or more, got "-2"'),
     ],
 )
 def test_wrong_usage(film, run, option, value, message):

@@ -9,6 +9,7 @@ import math
 import torch
 import torch.nn.functional as F
 
+from .. import binaryproto
 from ..errors import CaffeError
 from ..layer import Layer, register
 from ..proto.caffe_pb2 import BlobProto, HingeLossParameter, LossParameter
@@ -174,12 +175,8 @@ class InfogainLoss(_LabelLoss):
 
 
 def _read_matrix(path: str) -> torch.Tensor:
-    try:
-        with open(path, "rb") as file:
-            blob = BlobProto.FromString(file.read())
-    except OSError as error:
-        raise CaffeError(f'cannot read source "{path}": {error.strerror}') from None
-    return torch.tensor(blob.data or blob.double_data, dtype=torch.float32)
+    blob = binaryproto.read(path, BlobProto)
+    return torch.from_numpy(binaryproto.blob_to_array(blob).astype("f4"))
 
 
 @register("SigmoidCrossEntropyLoss")
