@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import textwrap
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -83,10 +84,10 @@ commands:
 
 def usage() -> str:
     """The text that `caffe` alone prints."""
-    return USAGE + "".join(_flag_usage(flag) for flag in FLAGS)
+    return USAGE + "".join(flag_usage(flag) for flag in FLAGS)
 
 
-def _flag_usage(flag: Flag) -> str:
+def flag_usage(flag: Flag) -> str:
     """A flag's paragraph: its description, then type and default, never broken within."""
     lines = textwrap.wrap(
         f"-{flag.name} {flag.description}", WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 6
@@ -104,13 +105,13 @@ class FlagError(Exception):
     """A flag that cannot be understood; the message is what the command prints."""
 
 
-def parse(arguments: list[str]) -> tuple[SimpleNamespace, list[str]]:
+def parse(arguments: list[str], flags: Sequence[Flag] = FLAGS) -> tuple[SimpleNamespace, list[str]]:
     """The flags and the other words of a command line, in the spelling of gflags.
 
     -name value, -name=value, with one dash or two; booleans also as -name and -noname; flags and
     words in any order; -- ends the flags.
     """
-    known = {flag.name: flag for flag in FLAGS}
+    known = {flag.name: flag for flag in flags}
     known |= {name: Flag(name, False, "") for name in ("help", "version")}
     values = SimpleNamespace(**{name: flag.default for name, flag in known.items()})
     words: list[str] = []

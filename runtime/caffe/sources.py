@@ -1,11 +1,12 @@
 """Where data comes from: LMDBs of Datums, encoded pictures, list files, HDF5 files."""
 
 import os
+import re
 import shutil
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -17,10 +18,12 @@ from google.protobuf.message import DecodeError
 
 from . import log
 from .errors import CaffeError
-from .files import PathLike, read_bytes, replacing
+from .files import PathLike, read_bytes, reason, replacing
 from .proto.caffe_pb2 import Datum
 
-WRITE_RECORDS, WRITE_BYTES = 1000, 1 << 26  # most that one transaction of `write_lmdb` holds
+WRITE_RECORDS, WRITE_BYTES = 1000, 1 << 26  # most that one transaction of a new database holds
+
+Put = Callable[[bytes, bytes], None]
 
 _databases: "weakref.WeakValueDictionary[tuple, Lmdb]" = weakref.WeakValueDictionary()
 _databases_lock = threading.Lock()
@@ -113,44 +116,88 @@ def _why_no_lmdb(path: str) -> str:
 def write_lmdb(path: PathLike, records: Iterable[tuple]) -> int:
     """Write (key, value) pairs of bytes into a new LMDB; returns their number.
 
-    The folder appears under its name once all is written. Keys must differ; of Caffe's tools they
-    look like b"00000017_name.png".
+    Keys must differ; of Caffe's tools they look like b"00000017_name.png".
     """
-    path = os.path.abspath(path)
-    if os.path.exists(path):
-        raise CaffeError(f"{path}: exists already, expected the name of a new LMDB")
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    temporary = f"{path}.{os.getpid()}.tmp"
-    os.mkdir(temporary)
-    try:
-        count = _fill_lmdb(temporary, path, records)
-        os.rename(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    count = 0
+    with new_database(path, "lmdb") as put:
+        for key, value in records:
+            put(key, value)
+            count += 1
     return count
 
 
-def _fill_lmdb(folder: str, name: str, records: Iterable[tuple]) -> int:
-    environment = lmdb.open(folder, map_size=2 * WRITE_BYTES, lock=False, sync=False)
+@contextmanager
+def new_database(path: PathLike, backend: str) -> Iterator[Put]:
+    """Yields `put(key, value)` for bytes into a new "lmdb" or "leveldb".
+
+    The folder appears under its name once the block ends well; if it does not, nothing is left.
+    """
+    name, path = os.fspath(path), os.path.abspath(path)
+    if backend not in _WRITERS:
+        raise CaffeError(f'the database backend is "{backend}", expected {" or ".join(_WRITERS)}')
+    kind, writer = _WRITERS[backend]
+    if os.path.lexists(path):
+        raise CaffeError(f"{name}: exists already, expected the name of a new {kind}")
+    temporary = f"{path}.{os.getpid()}.tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
     try:
-        for chunk in _chunks(records):
-            while not _put(environment, name, chunk):
-                environment.set_mapsize(2 * environment.info()["map_size"])
-        environment.sync(True)
-        return environment.stat()["entries"]
+        with _writing(name, OSError):
+            os.makedirs(temporary)
+        with writer(temporary, name) as write:
+            records = _Records(write)
+            yield records.put
+            records.flush()
+        with _writing(name, OSError):
+            os.rename(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def _writing(name: str, *errors: type[Exception]) -> Iterator[None]:
+    """Makes of these errors one that names the database."""
+    try:
+        yield
+    except errors as error:
+        raise CaffeError(f"{name}: cannot be written: {reason(error)}") from None
+
+
+class _Records:
+    """Hands records on in lists of up to WRITE_RECORDS, or of WRITE_BYTES."""
+
+    def __init__(self, write: Callable[[list], None]):
+        self._write = write
+        self._held: list[tuple] = []
+        self._size = 0
+
+    def put(self, key: bytes, value: bytes) -> None:
+        self._held.append((key, value))
+        self._size += len(value)
+        if len(self._held) == WRITE_RECORDS or self._size >= WRITE_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._held:
+            self._write(self._held)
+        self._held, self._size = [], 0
+
+
+@contextmanager
+def _lmdb_writer(folder: str, name: str) -> Iterator[Callable[[list], None]]:
+    with _writing(name, lmdb.Error):
+        environment = lmdb.open(folder, map_size=2 * WRITE_BYTES, lock=False, sync=False)
+    log.info("db_lmdb.cpp:35", f"Opened lmdb {name}")
+
+    def write(records: list) -> None:
+        while not _put(environment, name, records):
+            environment.set_mapsize(2 * environment.info()["map_size"])
+
+    try:
+        yield write
+        with _writing(name, lmdb.Error):
+            environment.sync(True)
     finally:
         environment.close()
-
-
-def _chunks(records: Iterable[tuple]) -> Iterator[list]:
-    chunk, size = [], 0
-    for key, value in records:
-        chunk.append((key, value))
-        size += len(value)
-        if len(chunk) == WRITE_RECORDS or size >= WRITE_BYTES:
-            yield chunk
-            chunk, size = [], 0
-    yield chunk
 
 
 def _put(environment: lmdb.Environment, name: str, chunk: list) -> bool:
@@ -165,6 +212,32 @@ def _put(environment: lmdb.Environment, name: str, chunk: list) -> bool:
     except lmdb.Error as error:
         raise CaffeError(f"{name}: key {_shown(key)} cannot be written: {error}") from None
     return True
+
+
+@contextmanager
+def _leveldb_writer(folder: str, name: str) -> Iterator[Callable[[list], None]]:
+    try:
+        import plyvel
+    except ImportError:
+        raise CaffeError(
+            f"{name}: a LevelDB is written by plyvel, which is missing: pip install plyvel"
+        ) from None
+    with _writing(name, plyvel.Error, OSError):
+        database = plyvel.DB(folder, create_if_missing=True)
+    log.info("db_leveldb.cpp:18", f"Opened leveldb {name}")
+
+    def write(records: list) -> None:
+        with _writing(name, plyvel.Error, OSError), database.write_batch(sync=True) as batch:
+            for key, value in records:
+                batch.put(key, value)
+
+    try:
+        yield write
+    finally:
+        database.close()
+
+
+_WRITERS = {"lmdb": ("LMDB", _lmdb_writer), "leveldb": ("LevelDB", _leveldb_writer)}
 
 
 def _shown(key: bytes) -> str:
@@ -241,17 +314,18 @@ def read_lines(path: str, expected: str) -> list:
 
 
 def read_image_list(path: str) -> tuple:
-    """Names and labels of a list file with lines such as `some name.png 3`."""
+    """Names and labels of a list file with lines such as `some name.png 3`.
+
+    As in C, a label is the integer that its text begins with, or 0.
+    """
     names, labels = [], []
     for number, line in read_lines(path, 'a list of lines "name label"'):
         name, _, label = line.rpartition(" ")
-        try:
-            labels.append(int(label))
-        except ValueError:
-            name = ""
         if not name:
             raise CaffeError(f'{path}:{number}: "{line}" is not of the form "name label"')
         names.append(name)
+        integer = re.match(r"\s*[+-]?[0-9]+", label)
+        labels.append(float(integer[0]) if integer else 0)
     return names, np.array(labels, np.float32)
 
 
