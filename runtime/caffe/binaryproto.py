@@ -35,6 +35,10 @@ _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 Pieces = list[bytes | memoryview]
 
 
+class BlobError(CaffeError, ValueError):
+    """A blob whose numbers do not fit its shape; a ValueError too, as in pycaffe."""
+
+
 def read(path: PathLike, message_class: type[Message]) -> Any:
     """The message that a binary file holds."""
     name = message_class.DESCRIPTOR.name
@@ -132,7 +136,7 @@ def _numbers(blob: Any, number: int, dtype: str) -> np.ndarray:
     shape = blob_shape(blob)
     count = int(np.prod(shape, dtype=object))
     if min(shape, default=0) < 0 or flat.size != count:
-        raise CaffeError(f"blob of shape {shape} holds {flat.size} numbers, expected {count}")
+        raise BlobError(f"blob of shape {shape} holds {flat.size} numbers, expected {count}")
     return flat.reshape(shape).astype(dtype[1:])
 
 

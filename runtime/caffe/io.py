@@ -4,11 +4,23 @@ Pictures are (H, W, C) float32 in [0, 1], C in the order R, G, B.
 """
 
 from collections.abc import Iterable, Sequence
+from importlib import import_module
 
 import numpy as np
 
 from . import binaryproto
 from .proto import caffe_pb2
+
+_HOMES = {"resize": "skimage.transform", "zoom": "scipy.ndimage"}
+
+
+def __getattr__(name: str):
+    """What pycaffe's io has of other libraries, imported when it is first asked for."""
+    if name == "skimage":
+        return import_module("skimage")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
 
 
 class Transformer:
@@ -47,20 +59,23 @@ class Transformer:
         return image
 
     def deprocess(self, in_: str, data: np.ndarray) -> np.ndarray:
-        """The picture (H, W, C) of what `preprocess` made, with or without the axis N = 1."""
+        """The picture (H, W, C) of what `preprocess` made, with or without the axis N = 1.
+
+        It keeps the type of its numbers. Without a transpose all axes of length 1 are dropped.
+        """
         self._check_input(in_)
-        image = data.reshape(data.shape[-3:])
+        image = data.copy()
         if in_ in self.input_scale:
-            image = image / self.input_scale[in_]
+            image /= self.input_scale[in_]
         if in_ in self.mean:
-            image = image + self.mean[in_]
+            image += self.mean[in_]
         if in_ in self.raw_scale:
-            image = image / self.raw_scale[in_]
+            image /= self.raw_scale[in_]
         if in_ in self.channel_swap:
-            image = image[np.argsort(self.channel_swap[in_])]
-        if in_ in self.transpose:
-            image = image.transpose(np.argsort(self.transpose[in_]))
-        return image.copy()
+            image = image[..., np.argsort(self.channel_swap[in_]), :, :]
+        if in_ not in self.transpose:
+            return image.squeeze()
+        return image.reshape(image.shape[-3:]).transpose(np.argsort(self.transpose[in_]))
 
     def set_transpose(self, in_: str, order: Sequence[int]) -> None:
         """The order of the picture's axes in the blob, (2, 0, 1) for (C, H, W)."""

@@ -53,6 +53,7 @@ class Layer:
         self.owners: list[tuple] = []  # of each blob: its owner's name, its number there
         self.may_overwrite = False  # its bottom, as it works in place and no gradient needs it
         self.loss_weights: list[float] = []  # of each top
+        self.repeats = False  # its forward is run for a gradient alone and must leave no trace
         self._tape: tuple | None = None
         self._shapes: list | None = None
 
@@ -132,11 +133,20 @@ class Layer:
     def run(self, bottom: list, top: list, device: torch.device, record: bool) -> None:
         """Compute the tops; with `record`, keep what `differentiate` needs."""
         self.fit(bottom, top)
+        tape = self._compute(bottom, top, device, record)
+        self.calls += 1
+        self._tape = tape if record else None
+        for blob, y in zip(top, tape[2]):
+            blob.set_data(y.detach())
+
+    def _compute(self, bottom: list, top: list, device: torch.device, record: bool) -> tuple:
+        """The inputs, weights and outputs of a forward, with `record` known to autograd."""
         in_place = {id(t) for t in top}
         inputs = []
         for blob in bottom:
             x = blob.data_tensor(device).detach()
-            inputs.append(x.clone() if id(blob) in in_place and blob._data.viewed else x)
+            overwritten = id(blob) in in_place and (blob._data.viewed or self.repeats)
+            inputs.append(x.clone() if overwritten else x)
         weights = [blob.data_tensor(device).detach() for blob in self.blobs]
         if record:
             for x in inputs:
@@ -145,16 +155,32 @@ class Layer:
                 w.requires_grad_(needed)
         with torch.set_grad_enabled(record), context.autocast(), Explaining(inputs):
             outputs = self.forward(tuple(inputs), tuple(weights))
-        self.calls += 1
-        self._tape = (inputs, weights, outputs) if record else None
-        for blob, y in zip(top, outputs):
-            blob.set_data(y.detach())
+        return inputs, weights, outputs
+
+    def _recorded(self, bottom: list, top: list) -> tuple:
+        """The tape of the last forward; of one at the bottoms' values if there is none that fits.
+
+        That one repeats the last forward's random draws and changes no top and no parameter.
+        """
+        if self._tape is not None and not _misfit(self._tape, bottom, top):
+            return self._tape
+        calls = self.calls
+        self.calls, self.repeats = max(calls - 1, 0), True
+        try:
+            self.fit(bottom, top)
+            self._tape = self._compute(bottom, top, context.device(), True)
+        finally:
+            self.calls, self.repeats = calls, False
+        misfit = _misfit(self._tape, bottom, top)
+        if misfit:
+            raise CaffeError(f"{misfit}: run forward before backward")
+        return self._tape
 
     def differentiate(self, top: list, propagate_down: list, bottom: list, keep: bool) -> None:
         """Write the bottoms' diffs and add to the parameters' from the tops' diffs."""
-        if self._tape is None:
-            raise CaffeError("backward was called before forward")
-        inputs, weights, outputs = self._tape
+        if not self.differentiable or not any([*propagate_down, *self.param_needs_grad]):
+            return
+        inputs, weights, outputs = self._recorded(bottom, top)
         below = [(x, blob) for x, blob, down in zip(inputs, bottom, propagate_down) if down]
         params = [(w, blob) for w, blob in zip(weights, self.blobs) if w.requires_grad]
         pairs = [
@@ -184,6 +210,16 @@ class Layer:
                     blob.add_diff(gradient, shared=keep or owners[_memory(gradient)] > 1)
         if not keep:
             self._tape = None
+
+
+def _misfit(tape: tuple, bottom: list, top: list) -> str:
+    """Where a recorded forward had other shapes than the blobs; empty if nowhere."""
+    inputs, _, outputs = tape
+    for what, tensors, blobs in (("bottom", inputs, bottom), ("top", outputs, top)):
+        for i, (x, blob) in enumerate(zip(tensors, blobs)):
+            if x.shape != blob.shape:
+                return f"{what} {i} is {blob.shape}, expected {tuple(x.shape)}"
+    return ""
 
 
 def _memory(tensor: torch.Tensor) -> int:

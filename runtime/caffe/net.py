@@ -2,7 +2,6 @@
 
 import os
 from collections import OrderedDict, deque
-from difflib import get_close_matches
 
 import torch
 
@@ -19,7 +18,7 @@ from . import (
     weights,
 )
 from .blob import Blob, shape_string
-from .errors import CaffeError
+from .errors import CaffeError, similar
 from .layer import REGISTRY, Layer, layer_type_list
 from .net_debug import log_backward, log_forward, log_params
 from .ops.common import in_place
@@ -514,9 +513,8 @@ class _Naming:
 def create_layer(param):
     """The layer of a LayerParameter."""
     if param.type not in REGISTRY:
-        folded = {name.lower(): name for name in REGISTRY}
-        near = [folded[name] for name in get_close_matches(param.type.lower(), folded, 1)]
-        hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(layer_type_list())}"
+        near = similar(param.type, layer_type_list())
+        hint = f'did you mean "{near[0]}"?' if near else "it is not one of Caffe's"
         raise CaffeError(f'unknown layer type "{param.type}"; {hint}')
     return REGISTRY[param.type](param, param.phase)
 

@@ -7,18 +7,18 @@ import re
 import struct
 from collections.abc import Iterator
 from ctypes import c_float
-from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any, NamedTuple, NoReturn
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from .errors import CaffeError
+from .errors import CaffeError, similar
 from .files import PathLike, read_bytes, replacing
 from .schema import MESSAGES, is_repeated
 
 NetParameter, SolverParameter = MESSAGES["NetParameter"], MESSAGES["SolverParameter"]
+LayerParameter = MESSAGES["LayerParameter"]
 
 _TOKEN = re.compile(
     r"""(?P<skip> [ \t\r\n\f\v]+ | \#[^\n]* )
@@ -34,6 +34,8 @@ _ESCAPE = re.compile(
 )
 _ESCAPED = dict(zip(b"abfnrtv\\?'\"", b"\a\b\f\n\r\t\v\\?'\"", strict=True))
 _CLOSING = {"{": "}", "<": ">"}
+
+LISTED = 20  # names at most that an error lists
 
 _INTEGER_RANGES = {
     FieldDescriptor.TYPE_INT32: (-(2**31), 2**31 - 1),
@@ -210,8 +212,9 @@ class _Parser:
         descriptor = message.DESCRIPTOR
         field = descriptor.fields_by_name.get(name.text)
         if field is None:
-            hint = self.brace_hint(name.text) or _hint(name.text, descriptor)
-            self.fail(name, f'unknown field "{name.text}" in {descriptor.name}{hint}')
+            layer, layer_hint = _layer_of(message)
+            hint = self.brace_hint(name.text) or layer_hint or _hint(name.text, descriptor)
+            self.fail(name, f'{layer}unknown field "{name.text}" in {descriptor.name}{hint}')
         return field
 
     def brace_hint(self, name: str) -> str:
@@ -296,7 +299,10 @@ class _Parser:
             known = field.enum_type.values_by_number.get(number)
         if known is None:
             names = [value.name for value in field.enum_type.values]
-            self.fail_value(field, start, sign, token, f"one of {', '.join(names)}")
+            expected = f"one of {', '.join(names)}"
+            if len(names) > LISTED:
+                expected = f"a {field.enum_type.full_name.partition('.')[2]}"
+            self.fail_value(field, start, sign, token, expected)
         return known.number
 
     def string(self, field: FieldDescriptor) -> str | bytes:
@@ -342,10 +348,24 @@ class _Parser:
         self.fail(start, f'"{field.name}" {found}, expected {expected}')
 
 
+def _layer_of(message: Any) -> tuple[str, str]:
+    """How errors name a layer that is being read, and that its type is unknown if it is."""
+    if message.DESCRIPTOR is not LayerParameter.DESCRIPTOR:
+        return "", ""
+    shown = f' "{message.name}"' if message.name else ""
+    if not message.type:
+        return (f"layer{shown}: " if shown else ""), ""
+    from .net import layer_type_list  # which imports this module
+
+    known = message.type in layer_type_list()
+    hint = "" if known else "; this type of layer is not one of Caffe's"
+    return f"layer{shown} ({message.type}): ", hint
+
+
 def _hint(name: str, descriptor: Any) -> str:
     """Where a field that a message lacks may have been meant to go, or which fields it has."""
     fields = descriptor.fields_by_name
-    close = get_close_matches(name, fields, n=2)
+    close = similar(name, fields)
     if close:
         names = " or ".join(f'"{other}"' for other in close)
         return f"; did you mean {names}?"
@@ -357,7 +377,7 @@ def _hint(name: str, descriptor: Any) -> str:
     for other in (NetParameter, SolverParameter):
         if name in other.DESCRIPTOR.fields_by_name:
             return f"; it is a field of {other.DESCRIPTOR.name}"
-    return f", expected one of {', '.join(fields)}" if len(fields) <= 20 else ""
+    return f", expected one of {', '.join(fields)}" if len(fields) <= LISTED else ""
 
 
 def _bool(sign: str, token: Token) -> bool | None:

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import cached_property
 from itertools import zip_longest
 
 import numpy as np
@@ -38,27 +39,27 @@ class NetMethods:
     run_forward: Callable
     run_backward: Callable
 
-    @property
+    @cached_property
     def params(self) -> OrderedDict:
         """Layer name -> its parameter blobs, for layers that have any."""
         return OrderedDict((layer.name, layer.blobs) for layer in self.layers if layer.blobs)
 
-    @property
+    @cached_property
     def layer_dict(self) -> OrderedDict:
         """Layer name -> layer."""
         return OrderedDict(zip(self._layer_names, self.layers))
 
-    @property
+    @cached_property
     def top_names(self) -> OrderedDict:
         """Layer name -> names of its tops."""
         return OrderedDict(zip(self._layer_names, self._top_names))
 
-    @property
+    @cached_property
     def bottom_names(self) -> OrderedDict:
         """Layer name -> names of its bottoms."""
         return OrderedDict(zip(self._layer_names, self._bottom_names))
 
-    @property
+    @cached_property
     def blob_loss_weights(self) -> OrderedDict:
         """Blob name -> its weight in the loss."""
         return OrderedDict((name, self._loss_weights[name]) for name in self.blobs)

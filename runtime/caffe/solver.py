@@ -146,8 +146,8 @@ class Solver(instance):
         text = prototxt.text(definition)
         log.info("solver.cpp:45", f"Initializing solver from parameters: \n{text}")
         self._check()
-        if definition.snapshot or definition.snapshot_after_train:
-            snapshot.check_prefix(definition.snapshot_prefix, source)
+        if definition.snapshot:
+            self._check_prefix()
         if definition.random_seed >= 0:
             context.set_random_seed(definition.random_seed + context.solver_rank())
         self._restart_averages()
@@ -163,6 +163,11 @@ class Solver(instance):
         for field in ("average_loss", "iter_size"):
             if getattr(self.param, field) < 1:
                 raise self._error(f"{field} is {getattr(self.param, field)}, expected 1 or more")
+
+    def _check_prefix(self) -> None:
+        """Raise CaffeError unless snapshots can be written, if this is the solver that does so."""
+        if context.root_solver():
+            snapshot.check_prefix(self.param.snapshot_prefix, self.source)
 
     # -- nets ----------------------------------------------------------------------------------
 
@@ -250,6 +255,8 @@ class Solver(instance):
 
     def solve(self, resume_file: "str | None" = None) -> None:
         """Train up to max_iter, from a snapshot if one is named; then snapshot, test and report."""
+        if self.param.snapshot_after_train:
+            self._check_prefix()
         log.info("solver.cpp:289", f"Solving {self.net.name}")
         log.info("solver.cpp:290", f"Learning Rate Policy: {self.param.lr_policy}")
         if resume_file:

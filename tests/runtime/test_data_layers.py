@@ -540,8 +540,17 @@ def test_memory_data_errors():
     ):
         with pytest.raises(RuntimeError, match=f"^{message}$"):
             net.set_input_arrays(data, label)
-    with pytest.raises(caffe.CaffeError, match="MemoryData does not transform its data"):
-        net_of(memory_layer("scale: 2"))
+
+
+def test_memory_data_warns_that_it_transforms_nothing(capsys):
+    x, y = np.ones((2, 3, 6, 5), np.float32), np.zeros(2, np.float32)
+    for transform, warnings in (("", 0), ("scale: 2", 1)):
+        net = net_of(memory_layer(transform))
+        assert "does not transform" not in capsys.readouterr().err
+        net.set_input_arrays(x, y)
+        err = capsys.readouterr().err
+        assert err.count("] MemoryData does not transform array data on Reset()\n") == warnings
+        assert np.array_equal(forward(net)["data"], x)
 
 
 # -- HDF5 ------------------------------------------------------------------------------------------

@@ -3,9 +3,10 @@
 import cv2
 import numpy as np
 import pytest
+import skimage
 from scipy.ndimage import zoom
 
-from caffe import io
+from caffe import CaffeError, io
 from caffe.proto.caffe_pb2 import BlobProto
 
 
@@ -65,6 +66,27 @@ def test_deprocess_undoes_preprocess(batch_axis):
     x.flags.writeable = False
     got = transformer.deprocess("data", x[np.newaxis] if batch_axis else x)
     assert np.allclose(got, image(), atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_deprocess_keeps_the_type_of_its_numbers(dtype):
+    transformer = prepared()
+    transformer.set_input_scale("data", np.float64(0.017))
+    assert transformer.mean["data"].dtype == np.float64
+    x = transformer.preprocess("data", image()).astype(dtype)
+    before = x.copy()
+    got = transformer.deprocess("data", x)
+    got[...] = 0  # a copy: the input stays
+    assert got.dtype == dtype and np.array_equal(x, before)
+
+
+def test_deprocess_drops_axes_of_one_where_nothing_is_transposed():
+    transformer = io.Transformer({"x": (1, 1, 4, 3)})
+    transformer.set_raw_scale("x", 2)
+    x = image(4, 3, 1).reshape(1, 1, 4, 3)
+    assert np.array_equal(transformer.deprocess("x", x), x[0, 0] / 2)
+    several = image(5, 4, 3)[:, None]
+    assert np.array_equal(transformer.deprocess("x", several), several[:, 0] / 2)
 
 
 def test_grey_pictures_keep_their_channel():
@@ -160,6 +182,15 @@ def test_oversample_takes_corners_centre_and_mirrors():
         io.oversample([a], (7, 5))
 
 
+def test_names_that_come_with_pycaffes_imports():
+    assert io.resize is skimage.transform.resize and io.zoom is zoom
+    assert io.resize(image(), (3, 4, 3)).shape == (3, 4, 3)
+    assert np.array_equal(io.skimage.img_as_float(image()), image())
+    assert io.skimage.io.imread is skimage.io.imread
+    with pytest.raises(AttributeError, match="no attribute 'rezise'"):
+        io.rezise  # noqa: B018
+
+
 # -- messages --------------------------------------------------------------------------------------
 
 
@@ -174,6 +205,16 @@ def test_blobs():
         io.blobproto_to_array(io.array_to_blobproto(a), return_diff=True)
     legacy = BlobProto(num=1, channels=2, height=3, width=2, data=range(12))
     assert np.array_equal(io.blobproto_to_array(legacy), np.arange(12).reshape(1, 2, 3, 2))
+
+
+def test_blobs_whose_numbers_do_not_fit_are_value_errors():
+    blob = BlobProto(data=range(5), diff=range(7))
+    blob.shape.dim.extend([2, 3])
+    for return_diff, count in ((False, 5), (True, 7)):
+        with pytest.raises(ValueError) as caught:
+            io.blobproto_to_array(blob, return_diff)
+        assert isinstance(caught.value, CaffeError)
+        assert str(caught.value) == f"blob of shape (2, 3) holds {count} numbers, expected 6"
 
 
 def test_blob_vectors():

@@ -156,10 +156,139 @@ def test_gradient_of_the_whole_net_is_autograds(build):
     np.testing.assert_allclose(net.params["conv"][0].diff, w.grad.numpy(), rtol=1e-3, atol=1e-4)
 
 
-def test_backward_without_forward_is_refused(build):
-    net = build(NET + LOSS, caffe.TRAIN)
-    with pytest.raises(CaffeError, match=r'layer "loss" \(EuclideanLoss\): backward was called'):
+def diffs(net):
+    """Every gradient of the net, of blobs and of parameters."""
+    named = [
+        *net.blobs.items(),
+        *((f"{k} {i}", b) for k, v in net.params.items() for i, b in enumerate(v)),
+    ]
+    return {name: blob.diff.copy() for name, blob in named}
+
+
+def fill(net, **data):
+    for name, value in data.items():
+        net.blobs[name].data[...] = value
+
+
+def test_backward_of_one_layer_without_forward(build):
+    fc = """layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc"
+        inner_product_param { num_output: 5 weight_filler { type: "xavier" } } }"""
+    net = build(f"force_backward: true {NET.splitlines()[2]} {fc}")
+    seed = images(2, 5)
+    net.blobs["fc"].diff[...] = seed
+    got = net.backward(start="fc", end="fc")["data"]
+    weight = net.params["fc"][0].data
+    np.testing.assert_allclose(got.reshape(2, -1), seed @ weight, rtol=1e-5, atol=1e-6)
+    assert not net.blobs["fc"].data.any()
+
+
+def test_backward_goes_by_what_blobs_hold_where_no_forward_was(build):
+    text = "force_backward: true" + NET + LOSS
+    whole, partly, never = (build(text, caffe.TRAIN) for _ in range(3))
+    x, target = images(2, 3, 6, 7), images(2, 4, 4, 5, seed=1)
+    for net in (whole, partly, never):
+        fill(net, data=x, target=target)
+    whole.forward()
+    partly.forward(end="sum")
+    for name in partly.blobs:
+        if name != "loss":
+            fill(partly, **{name: whole.blobs[name].data})
+            fill(never, **{name: whole.blobs[name].data})
+    for net in (whole, partly, never):
         net.backward()
+    for net in (partly, never):
+        for name, diff in diffs(whole).items():
+            np.testing.assert_allclose(diffs(net)[name], diff, rtol=1e-5, atol=1e-6, err_msg=name)
+        assert net.blobs["loss"].data == 0  # no top is written
+
+
+def test_backward_without_forward_leaves_later_forwards_as_they_are(build):
+    norm = """layer { name: "norm" type: "BatchNorm" bottom: "conv" top: "norm" }
+        layer { name: "again" type: "Scale" bottom: "norm" top: "norm" }"""
+    text = NET.replace('layer { name: "a"', norm + 'layer { name: "a"').replace(
+        'bottom: "conv" top: "a"', 'bottom: "norm" top: "a"'
+    )
+    plain, disturbed = (build(text + LOSS, caffe.TRAIN) for _ in range(2))
+    for step in range(3):
+        for net in (plain, disturbed):
+            fill(net, data=images(2, 3, 6, 7, seed=step), target=0)
+            net.clear_param_diffs()
+        if step != 1:
+            disturbed.backward()
+            disturbed.clear_param_diffs()
+        for net in (plain, disturbed):
+            net.run_forward(record=True)
+            net.run_backward(keep=False)
+        state = disturbed.stream_state()
+        once = diffs(disturbed)
+        disturbed.backward()  # the same forward, recorded again
+        assert disturbed.stream_state() == state == plain.stream_state()
+        for name, diff in diffs(disturbed).items():
+            factor = 2 if " " in name else 1  # those of parameters add up
+            np.testing.assert_allclose(diff, factor * once[name], rtol=1e-4, atol=1e-5)
+        np.testing.assert_array_equal(disturbed.blobs["drop"].data, plain.blobs["drop"].data)
+        for blob, expected in zip(disturbed.params["norm"], plain.params["norm"]):
+            np.testing.assert_array_equal(blob.data, expected.data)
+
+
+def test_backward_without_forward_keeps_the_state_of_recurrent_layers(build):
+    text = """force_backward: true
+        layer { name: "x" type: "Input" top: "x" input_param { shape { dim: [3, 2, 5] } } }
+        layer { name: "c" type: "Input" top: "c" input_param { shape { dim: [3, 2] } } }
+        layer { name: "h" type: "LSTM" bottom: "x" bottom: "c" top: "h"
+          recurrent_param { num_output: 4 weight_filler { type: "xavier" } } }"""
+    plain, disturbed = build(text), build(text)
+    for _ in range(2):
+        for net in (plain, disturbed):
+            fill(net, x=images(3, 2, 5), c=1)
+            net.run_forward(record=False)
+        disturbed.blobs["h"].diff[...] = 1
+        disturbed.backward()
+        assert disturbed.blobs["x"].diff.any()
+        np.testing.assert_array_equal(disturbed.blobs["h"].data, plain.blobs["h"].data)
+
+
+def test_backward_without_forward_writes_no_file(build, tmp_path):
+    output = f"""layer {{ name: "out" type: "HDF5Output" bottom: "drop" bottom: "target"
+        hdf5_output_param {{ file_name: "{tmp_path}/out.h5" }} }}"""
+    net = build("force_backward: true" + NET + LOSS.partition('layer { name: "loss"')[0] + output)
+    net.backward()
+    assert [path.name for path in tmp_path.iterdir()] == ["net.prototxt"]
+
+
+def test_backward_after_a_smaller_batch_is_that_of_the_batch(build):
+    text = "force_backward: true" + NET + LOSS
+    net, small = (
+        build(text),
+        build(text.replace("[2, 3,", "[1, 3,").replace("dim: 2 d", "dim: 1 d")),
+    )
+    x, target = images(2, 3, 6, 7), images(2, 4, 4, 5, seed=1)
+    fill(net, data=x, target=target)
+    net.forward()
+    net.clear_param_diffs()
+    for name in ("data", "target"):
+        net.blobs[name].reshape(1, *net.blobs[name].shape[1:])
+    net.reshape()
+    net.backward()
+    fill(small, data=x[:1], target=target[:1])
+    small.forward()
+    small.backward()
+    for name, diff in diffs(small).items():
+        np.testing.assert_allclose(diffs(net)[name], diff, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def test_backward_with_tops_of_another_shape_is_refused(build):
+    text = """layer { name: "x" type: "Input" top: "x" input_param { shape { dim: [3, 4] } } }
+        layer { name: "s" type: "Input" top: "s" input_param { shape { dim: 3 } } }
+        layer { name: "f" type: "Filter" bottom: "x" bottom: "s" top: "y" }
+        layer { name: "l" type: "Reduction" bottom: "y" top: "l" loss_weight: 1 }"""
+    net = build("force_backward: true " + text)
+    fill(net, s=[1, 0, 1])
+    with pytest.raises(CaffeError) as caught:
+        net.backward()
+    assert str(caught.value).endswith(
+        'layer "f" (Filter): top 0 is (3, 4), expected (2, 4): run forward before backward'
+    )
 
 
 def test_streams_repeat_from_a_saved_state(build):
@@ -240,6 +369,11 @@ def test_a_model_of_another_shape_is_refused(build, tmp_path):
         (
             NET.replace('type: "ReLU" bottom: "conv"', 'type: "ReLU"'),
             'net.prototxt:6: layer "relu" (ReLU): top "conv" is already made by another layer',
+        ),
+        (
+            NET.replace('type: "TanH"', 'type: "Upsample"'),
+            'net.prototxt:8: layer "b" (Upsample): unknown layer type "Upsample"; '
+            "it is not one of Caffe's",
         ),
         (
             NET.replace("num_output: 4", "num_outputs: 4"),

@@ -4,6 +4,8 @@ import importlib
 import inspect
 import json
 import re
+import subprocess
+import sys
 from functools import reduce
 from pathlib import Path
 
@@ -86,6 +88,21 @@ def test_arguments_have_the_same_names(path):
 def test_signatures_are_there():
     assert len(SIGNATURES) > 40
     assert SIGNATURES["caffe.io.load_image"] == ["filename", "color"]
+
+
+def test_messages_are_there_once_caffe_is_imported():
+    code = "import caffe; assert 'caffe.proto' not in __import__('sys').modules; "
+    code += "caffe.proto.caffe_pb2.BlobProto()"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(AttributeError, match="no attribute 'caffe_pb3'"):
+        caffe.proto.caffe_pb3  # noqa: B018
+
+
+def test_tables_of_a_net_are_made_once(instances):
+    net = instances["Net"]
+    for name in ("params", "layer_dict", "top_names", "bottom_names", "blob_loss_weights"):
+        assert getattr(net, name) is getattr(net, name), name
+    assert net.params.pop("x") and not net.params
 
 
 def test_layer_types_and_version():

@@ -13,6 +13,10 @@ from caffe import binaryproto, files, hdf5_model, log, prototxt, snapshot, solve
 from caffe.proto import caffe_pb2
 
 ENDS = {"BINARYPROTO": "", "HDF5": ".h5"}
+NOWHERE = (
+    'solver.prototxt: snapshot_prefix "nowhere/snap": No such file or directory, '
+    "expected a place in a folder that exists and can be written to"
+)
 
 
 @pytest.fixture
@@ -226,14 +230,20 @@ def test_a_failing_snapshot_leaves_the_earlier_one_whole(file_format, fails, fol
 
 def test_prefix_is_tried_before_anything_is_built(folder, monkeypatch):
     monkeypatch.setattr(solver, "Net", None)
-    text = SOLVER.replace('"snap"', '"nowhere/snap"')
+    text = SOLVER.replace('"snap"', '"nowhere/snap" snapshot: 4')
     Path("solver.prototxt").write_text(text)
     with pytest.raises(caffe.CaffeError) as error:
         caffe.get_solver("solver.prototxt")
-    assert str(error.value) == (
-        'solver.prototxt: snapshot_prefix "nowhere/snap": No such file or directory, '
-        "expected a place in a folder that exists and can be written to"
-    )
+    assert str(error.value) == NOWHERE
+
+
+def test_prefix_of_the_last_snapshot_is_tried_before_training(folder):
+    Path("solver.prototxt").write_text(SOLVER.replace('"snap"', '"nowhere/snap"'))
+    made = caffe.get_solver("solver.prototxt")
+    made.step(1)
+    with pytest.raises(caffe.CaffeError) as error:
+        made.solve()
+    assert str(error.value) == NOWHERE and made.iter == 1
 
 
 def test_prefix_below_a_file_is_refused_and_nothing_is_left(folder):

@@ -292,8 +292,6 @@ class MemoryDataLayer(Layer):
                 f"memory_data_param has batch_size, channels, height, width {self._shape}, "
                 "expected four positive numbers"
             )
-        if self.param.HasField("transform_param"):
-            raise CaffeError("MemoryData does not transform its data: remove transform_param")
         self._arrays: tuple | None = None
         self._begin = 0
 
@@ -305,6 +303,9 @@ class MemoryDataLayer(Layer):
             raise RuntimeError("data and labels must have the same first dimension")
         if len(data) % self._shape[0]:
             raise RuntimeError("first dimensions of input arrays must be a multiple of batch size")
+        if self.param.HasField("transform_param"):
+            text = "MemoryData does not transform array data on Reset()"
+            log.warning("memory_data_layer.cpp:90", text)
         self._arrays, self._begin = (data, labels), self.calls
 
     def reshape(self, shapes: list) -> list:

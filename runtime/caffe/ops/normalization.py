@@ -63,7 +63,7 @@ class BatchNorm(Layer):
         y = torch.batch_norm(
             x, None, None, mean, variance, not self.use_global_stats, 1.0, eps, True
         )
-        if not self.use_global_stats:
+        if not self.use_global_stats and not self.repeats:
             self._accumulate(mean, variance, x.numel() // self.channels)
         return (y,)
 

@@ -92,8 +92,10 @@ class _Recurrent(Layer):
         for t in range(len(x)):
             output, state = self.step(driven[t], cont[t][:, None].to(driven.dtype), state, *rest)
             outputs.append(output)
-        self._state = [s.detach() for s in state]
-        last = [s[None] for s in self._state] if self._exposed else []
+        state = [s.detach() for s in state]
+        if not self.repeats:
+            self._state = state
+        last = [s[None] for s in state] if self._exposed else []
         return (torch.stack(outputs), *last)
 
     def _first_state(self, bottom: tuple, like: torch.Tensor) -> list:
