@@ -1,5 +1,5 @@
 # docker build -t colorization .
-# docker run --gpus all -v "$PWD/data:/work/data" -v "$PWD/snapshots:/work/snapshots" colorization \
+# docker run --gpus all -v "$PWD/data:/work/data" -v "$PWD/networks:/work/networks" colorization \
 #     caffe train -solver networks/plain/solver.prototxt
 # The words after the image's name are the command: caffe, process_images or colorize_film.
 FROM nvidia/cuda:13.0.1-runtime-ubuntu24.04
@@ -26,7 +26,7 @@ COPY shared_resources shared_resources
 RUN pip install --no-cache-dir -c constraints.txt .
 
 # The working directory holds the networks under the names that the README's commands use.
-RUN useradd --create-home colorization && mkdir -p /work/data /work/snapshots \
+RUN useradd --create-home colorization && mkdir -p /work/data \
  && cp -r networks shared_resources /work/ && chown -R colorization /work
 USER colorization
 WORKDIR /work

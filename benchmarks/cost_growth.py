@@ -25,7 +25,8 @@ print((time.perf_counter() - start) / 3, file=open(sys.argv[5], "w"))
 """
 FILM = """
 import sys, time
-from colorization.batch import Job, colour_film
+from colorization.batch import colour_film
+from colorization.inputs import Job
 from colorization.inference import Colorizer
 from pathlib import Path
 colorizer = Colorizer(sys.argv[1], precision=sys.argv[2])

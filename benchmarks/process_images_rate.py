@@ -22,8 +22,9 @@ import torch
 from common import CLOCKS, machine, milliseconds
 
 import caffe
-from colorization.batch import Job, colour_film
+from colorization.batch import colour_film
 from colorization.inference import WORKING_SIZE, Colorizer, join, lightness
+from colorization.inputs import Job
 from colorization.network import NetworkError, network_path, network_weights
 from colorization.resources import resource
 from colorization.temporal import STRENGTH, steady

@@ -56,7 +56,6 @@ def steps(L: np.ndarray, ab: np.ndarray) -> dict[str, Callable[[], object]]:
         "growing": lambda: grow_regions(L),
         "fill": lambda: flood_fill(ab, labels),
         "both": lambda: Refiner()(L, ab),
-        "nearest": lambda: Refiner(leftover="nearest")(L, ab),
         "elbow": lambda: Refiner(clusters="elbow")(L, ab),
         "film": lambda: film(L, ab),
         "felzenszwalb": lambda: felzenszwalb(L),

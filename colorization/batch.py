@@ -1,215 +1,33 @@
-"""Colouring many files: which ones, where to, and their way through the network."""
+"""Colouring many files: their way through the network."""
 
 from __future__ import annotations
 
-import glob
-import os
 import shutil
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
-from itertools import islice, takewhile
+from itertools import islice
 from math import ceil, log
-from pathlib import Path
 
 import numpy as np
 
-from colorization import images, video
 from colorization.array_namespace import Array
 from colorization.files import replacing
 from colorization.film_parts import ResumableWriter
 from colorization.finishing import Finish
 from colorization.images import Picture, is_coloured, read_image, write_image
 from colorization.inference import Colorizer, lightness
+from colorization.inputs import Job
 from colorization.pipeline import Seen, flow, in_order, read_ahead
 from colorization.temporal import steady
-from colorization.video import CRF, VideoReader, open_video
+from colorization.video import CRF, VideoReader, open_video, remarks
 
 WARM_UP = 64  # frames, of which 0.85^64 or, of a tracked region's colour, 0.75^64 is left
 FAINT = 0.001  # a weight that changes no grey level
 
 
-class InputError(Exception):
-    """Inputs and outputs that make no sense: one line."""
-
-
 class AlreadyColoured(Exception):
     """An image that has colours; it was copied."""
-
-
-# Which files
-
-
-@dataclass(frozen=True)
-class Job:
-    """A file to colour, and the file that is to come of it."""
-
-    source: Path
-    target: Path
-
-    @property
-    def is_film(self) -> bool:
-        return _is_film(self.source)
-
-
-def find_inputs(
-    arguments: Iterable[str], lists: Iterable[str] = (), without: Path | None = None
-) -> dict[Path, Path]:
-    """Return the files that the arguments name, each with its place below the output.
-
-    An argument is a file; a folder, searched with those in it; a pattern as in the shell, with **
-    for any folders; or @FILE, whose lines are arguments, as those of `lists` (empty lines and those
-    with # in front do not count). What lies in folders keeps its place there. Hidden files and the
-    folder `without`, the output, are passed over; a file named twice counts once. InputError for a
-    folder or pattern with nothing in it; a file that does not exist is for the reader to tell.
-    """
-    found: dict[Path, Path] = {}
-    known: set[Path] = set()
-    for argument in _arguments(arguments, lists):
-        for source, place in _find(argument, without):
-            if source.resolve() not in known:
-                known.add(source.resolve())
-                found[source] = place
-    if not found:
-        raise InputError("no inputs: give files, folders, patterns or lists of them")
-    return found
-
-
-def plan(
-    found: dict[Path, Path],
-    output: Path,
-    image_format: str | None = None,
-    film_format: str | None = None,
-) -> list[Job]:
-    """Say where each file's result goes.
-
-    `output` is a folder, or for one input a file. Formats are suffixes, .png for example; without
-    one a file keeps its own, if that can be written. Of files that differ in nothing but the
-    suffix, those that change it get it added to the whole name (a.jpg.png). InputError for two
-    results of one name, and for one that would replace an input.
-    """
-    if _suffix(output) in {**images.FORMATS, **video.CONTAINERS} and not output.is_dir():
-        jobs = [_job_to_file(found, output)]
-    else:
-        jobs = _jobs_to_folder(found, output, image_format, film_format)
-    sources = {job.source.resolve() for job in jobs}
-    for job in jobs:
-        if job.target.resolve() in sources:
-            raise InputError(f"{job.target} is an input and would be replaced: choose an --output")
-    return jobs
-
-
-def _arguments(arguments: Iterable[str], lists: Iterable[str]) -> Iterator[str]:
-    for argument in arguments:
-        if argument.startswith("@"):
-            yield from _lines(argument[1:])
-        else:
-            yield argument
-    for name in lists:
-        yield from _lines(name)
-
-
-def _lines(name: str) -> list[str]:
-    try:
-        lines = [line.strip() for line in Path(name).read_text("utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{name}: cannot be read as a list of files: {error}") from error
-    return [line for line in lines if line and not line.startswith("#")]
-
-
-def _find(argument: str, without: Path | None) -> Iterator[tuple[Path, Path]]:
-    path = Path(argument)
-    if path.is_dir():
-        root, candidates = path, _walk(path)
-    elif glob.has_magic(argument) and not path.exists():
-        root, candidates = _fixed_part(path), _match(argument)
-    else:
-        yield path, Path(path.name)
-        return
-    paths = [path for path in candidates if _is_film(path) or _is_image(path)]
-    output = without.resolve() if without and not _same(without, root) else None
-    paths = [path for path in paths if output not in path.resolve().parents]
-    if not paths:
-        raise InputError(f"{argument}: no images or films there")
-    yield from ((path, path.relative_to(root)) for path in paths)
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(place, name) for name in sorted(names) if not name.startswith("."))
-
-
-def _match(pattern: str) -> Iterator[Path]:
-    for match in map(Path, sorted(glob.glob(pattern, recursive=True))):
-        if match.is_file():
-            yield match
-        elif "**" not in pattern:
-            yield from _walk(match)
-
-
-def _fixed_part(pattern: Path) -> Path:
-    """Return the folders in front of the first part that is a pattern."""
-    return Path(*takewhile(lambda part: not glob.has_magic(part), pattern.parts))
-
-
-def _same(path: Path, other: Path) -> bool:
-    return path.resolve() == other.resolve()
-
-
-def _suffix(path: Path) -> str:
-    return path.suffix.lower()
-
-
-def _is_film(path: Path) -> bool:
-    return _suffix(path) in video.SUFFIXES
-
-
-def _is_image(path: Path) -> bool:
-    return _suffix(path) in images.SUFFIXES
-
-
-def _job_to_file(found: dict[Path, Path], output: Path) -> Job:
-    if len(found) != 1:
-        raise InputError(f"{output}: one output file for {len(found)} inputs; give a folder")
-    job = Job(next(iter(found)), output)
-    if job.is_film != (_suffix(output) in video.CONTAINERS):
-        raise InputError(f"{output}: {job.source} cannot be written as {output.suffix}")
-    return job
-
-
-def _jobs_to_folder(
-    found: dict[Path, Path], output: Path, image_format: str | None, film_format: str | None
-) -> list[Job]:
-    suffixes = {source: _new_suffix(source, image_format, film_format) for source in found}
-    targets = {
-        source: output / place.with_suffix(suffixes[source]) for source, place in found.items()
-    }
-    shared = Counter(targets.values())
-    for source, place in found.items():
-        if shared[targets[source]] > 1 and place.suffix != suffixes[source]:
-            targets[source] = output / place.with_name(place.name + suffixes[source])
-    owners: dict[Path, Path] = {}
-    for source, target in targets.items():
-        if target in owners:
-            raise InputError(
-                f"{owners[target]} and {source} would both become {target}: "
-                "colour them into different folders"
-            )
-        owners[target] = source
-    return [Job(source, target) for source, target in targets.items()]
-
-
-def _new_suffix(source: Path, image_format: str | None, film_format: str | None) -> str:
-    if _is_film(source):
-        own = source.suffix if _suffix(source) in video.CONTAINERS else ".mkv"
-        return film_format or own
-    own = source.suffix if _suffix(source) in images.FORMATS else ".png"
-    return image_format or own
-
-
-# Through the network
 
 
 def colour_images(
@@ -315,8 +133,8 @@ def colour_film(
 ) -> list[str]:
     """Colour a film, with its times, sound and tags; `watch` sees the frames pass.
 
-    `finish` and `strength` as in `coloured_frames`. Returns what the container did not take, see
-    `VideoWriter`. On an error, VideoError or another, there is no film at the target.
+    `finish` and `strength` as in `coloured_frames`. Returns what was lost, see `video.remarks`. On
+    an error, VideoError or another, there is no film at the target.
 
     With `made_by`, which says what the colours depend on but for `strength`, a run that was
     interrupted goes on after the parts of the film that are whole (`ResumableWriter`), and
@@ -338,7 +156,7 @@ def colour_film(
         new = islice(frames, writer.done - first, None)
         with closing(in_order(lambda item: writer.write(*item), new, count=1)) as written:
             deque(written, maxlen=0)
-    return writer.left_out
+    return remarks(film, writer.left_out)
 
 
 def warm_up(finish: Finish | None, strength: float) -> int:

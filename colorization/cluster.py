@@ -42,11 +42,12 @@ class Recipe:
     """What a worker needs to colour as this process would; the networks themselves are in it.
 
     `choices` are keyword arguments of Colorizer, but for the device; `mean` that of an Ensemble,
-    which several networks are.
+    which several networks are, and `refine_members` the name of its refinement.
     """
 
     choices: dict[str, Any]
     mean: str = "RGB"
+    refine_members: str | None = None
     networks: list[tuple[_File, _File]] = field(default_factory=list)
     key: str = field(default_factory=lambda: uuid4().hex)  # tells a worker which one it has
 
@@ -59,9 +60,12 @@ class Recipe:
     def colorizer(self, gpu: int | None) -> Colorizer:
         """Return the Colorizer, or the Ensemble, on a device of the machine where this runs."""
         from colorization.ensembles import Ensemble
+        from colorization.finishing_options import members_refinement
 
         members = [self._member(*files, gpu) for files in self.networks]
-        return Ensemble(members, self.mean) if len(members) > 1 else members[0]
+        if len(members) == 1:
+            return members[0]
+        return Ensemble(members, self.mean, members_refinement(self.refine_members))
 
     def _member(self, deploy: _File, weights: _File, gpu: int | None) -> Colorizer:
         with tempfile.TemporaryDirectory() as folder:

@@ -32,6 +32,7 @@ RGB_TO_XYZ = (
 )
 XYZ_TO_RGB = tuple(map(tuple, np.linalg.inv(RGB_TO_XYZ).tolist()))
 X_n, Y_n, Z_n = 0.95047, 1.0, 1.08883  # D65, 2 degrees
+_LEAST = 1e-30  # in place of 0 in a denominator
 DELTA = 6 / 29  # below DELTA ** 3 the cube root of Lab is replaced by its tangent
 
 
@@ -125,6 +126,27 @@ def Lab_to_sRGB(Lab: Array, axis: int = -1, clip: bool = True) -> Array:
     """
     sRGB = linear_to_sRGB(XYZ_to_RGB(Lab_to_XYZ(Lab, axis), axis))
     return sRGB.clip(0, 1) if clip else sRGB
+
+
+def Lab_to_sRGB_of_L(Lab: Array, axis: int = -1) -> Array:
+    """Return sRGB in [0, 1] of CIE Lab with the L given, also for colours outside the gamut.
+
+    Clipping changes the lightness: black with a and b of a brown would be a dark red. Here such a
+    colour goes, in linear light, straight to the grey of its own luminance as far as the gamut's
+    border: Y + t (RGB - Y) with the largest t up to 1 for which all three lie in [0, 1].
+
+    >>> Lab_to_sRGB_of_L(np.array([50.0, 100.0, 0.0])).round(3)
+    array([0.906, 0.   , 0.479])
+    >>> Lab_to_sRGB_of_L(np.array([0.0, 20.0, 10.0]))
+    array([0., 0., 0.])
+    """
+    xp = floating_namespace(Lab, "Lab")
+    X, Y, Z = _channels(Lab_to_XYZ(Lab, axis), axis, "XYZ")
+    away = XYZ_to_RGB(xp.concatenate((X - X_n * Y, 0 * Y, Z - Z_n * Y), axis), axis)
+    Y = Y.clip(0, 1)
+    room = xp.where(away > 0, 1 - Y, Y)
+    shares = room / xp.maximum(abs(away), room).clip(_LEAST, None)
+    return linear_to_sRGB((Y + xp.amin(shares, axis, keepdims=True) * away).clip(0, 1))
 
 
 def _f(t: Array) -> Array:

@@ -21,12 +21,13 @@ from pathlib import Path
 
 import numpy as np
 
-from colorization import metrics, video
-from colorization.batch import InputError, find_inputs
+from colorization import metrics
 from colorization.colour import sRGB_to_Lab
 from colorization.dataset import resized
+from colorization.formats import FILM_SUFFIXES
 from colorization.images import ImageError, read_image
 from colorization.inference import join
+from colorization.inputs import InputError, find_inputs
 from colorization.upsampling import STRIDE
 from colorization.video import VideoError, open_video
 
@@ -330,7 +331,7 @@ def _length(path: Path) -> int:
 
 
 def is_film(path: Path) -> bool:
-    return path.suffix.lower() in video.SUFFIXES
+    return path.suffix.lower() in FILM_SUFFIXES
 
 
 def _binned(errors: np.ndarray) -> np.ndarray:

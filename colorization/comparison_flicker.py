@@ -20,16 +20,17 @@ def flicker(
 ) -> dict[str, float]:
     """Return E_warp (`colorization.warping_error`) of each set, of GREY and of ORIGINAL.
 
-    Each film counts by itself, and the images of a folder as one, in the order of their names. NaN
-    for sets without all pictures, and where no two frames can be compared.
+    It is the mean over the films, each of them the mean over its pairs of frames; the images of a
+    folder are one film, in the order of their names. NaN for sets without all pictures, and where
+    no two frames can be compared.
     """
     names = (GREY, *sets, ORIGINAL)
     incomplete: set[str] = set()
-    sums, count = np.zeros(len(names)), 0
+    films = []
     for _, film in groupby(sights, key=_film):
-        for errors in pair_errors(_frames(film, sets, incomplete)):
-            sums, count = sums + errors, count + 1
-    means = sums / count if count else np.full(len(names), math.nan)
+        if errors := list(pair_errors(_frames(film, sets, incomplete))):
+            films.append(np.mean(errors, axis=0))
+    means = np.mean(films, axis=0) if films else np.full(len(names), math.nan)
     return {
         name: math.nan if name in incomplete else float(mean) for name, mean in zip(names, means)
     }

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 
-from colorization.batch import find_inputs
 from colorization.comparison import (
     GREY,
     Mismatch,
@@ -26,6 +25,7 @@ from colorization.comparison import (
 from colorization.failure_forms import bounded
 from colorization.images import ImageError, Picture, eight_bits, write_image
 from colorization.inference import lightness
+from colorization.inputs import find_inputs
 from colorization.video import VideoError
 
 ORIGINAL = "ground truth"

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from colorization.batch import InputError
 from colorization.comparison import BIN, GREY, Comparison, Row, Tally
 from colorization.comparison_pictures import ORIGINAL
 from colorization.comparison_views import Views
 from colorization.failure_gallery import HOW_MEASURED
-from colorization.files import replacing
+from colorization.files import replacing, write_text
+from colorization.inputs import InputError
 from colorization.pages import write_page
 from colorization.plots import Line, write_line_chart
 
@@ -186,8 +186,8 @@ def write_report(
         _write_chart(folder, "cumulative_pixels", "pixel", comparison),
         _write_chart(folder, "cumulative_images", "image", comparison),
     ]
-    _write(folder / "table.csv", _csv(_table_rows(entries, columns)))
-    _write(
+    write_text(folder / "table.csv", _csv(_table_rows(entries, columns)))
+    write_text(
         folder / "table.md", _markdown(introduction, columns, entries, notes, charts, complaints)
     )
     write_page(
@@ -283,7 +283,7 @@ def _write_chart(folder: Path, file: str, what: str, comparison: Comparison) -> 
     rows = [["error", *shares]]
     for edge, *values in zip(edges[:complete], *shares.values()):
         rows.append([f"{edge:.2f}", *(f"{value:.6f}" for value in values)])
-    _write(folder / f"{file}.csv", _csv(rows))
+    write_text(folder / f"{file}.csv", _csv(rows))
     caption = (
         f"The share of the {what}s whose error in the plane of alpha and beta (8.2) lies below a "
         "value, as in figure 8.1; the more to the left and the higher a curve, the better."
@@ -346,8 +346,3 @@ def _number(value: object) -> object:
     if not isinstance(value, float):
         return value
     return "" if math.isnan(value) else f"{value:.6f}"
-
-
-def _write(path: Path, text: str) -> None:
-    with replacing(path) as temporary:
-        temporary.write_text(text, "utf-8")

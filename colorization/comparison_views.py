@@ -9,7 +9,6 @@ from fractions import Fraction
 from pathlib import Path
 from urllib.parse import quote
 
-from colorization.batch import find_inputs
 from colorization.comparison import Comparison, is_film
 from colorization.comparison_pictures import (
     Sight,
@@ -23,6 +22,7 @@ from colorization.failure_gallery import FORMS, METRICS, Example, Gallery, Group
 from colorization.files import replacing
 from colorization.film_report import GridFilm
 from colorization.images import eight_bits
+from colorization.inputs import find_inputs
 from colorization.video import DEFAULT_RATE, open_video
 
 APART = 24  # the worst of a set lie at least this part of all pictures apart

@@ -17,6 +17,7 @@ from colorization.colour import DELTA, RGB_TO_XYZ, XYZ_TO_RGB, X_n, Y_n, Z_n, sR
 
 _CELLS = 4096  # of linear light; 12.92 * 255 is less, so that no cell holds two thresholds
 
+_LEAST = np.float32(1e-30)  # in place of 0 in a denominator
 _CUBE, _TANGENT, _SLOPE = (np.float32(v) for v in (DELTA**3, 4 / 29, 1 / (3 * DELTA**2)))
 _ROOT, _BACK = np.float32(DELTA), np.float32(3 * DELTA**2)
 _WITHIN = np.tile(np.array((255, 255, 0), np.uint8), 1024)  # whether a pixel goes on with a byte
@@ -38,9 +39,9 @@ def lightness(rgb: np.ndarray) -> np.ndarray:
 def paint(L: np.ndarray, ab: np.ndarray, rgb: np.ndarray) -> None:
     """Write into `rgb` (H, W, 3), uint8, the sRGB of L (H, W) and ab (2, H, W).
 
-    Each channel is that of `Lab_to_sRGB`, clipped and rounded to the nearest of 256 levels, but for
-    one in a thousand of random colours, which lies within 0.01 of the middle between two. Where ab
-    is 0, the three channels are equal.
+    Each channel is that of `Lab_to_sRGB_of_L`, rounded to the nearest of 256 levels, but for one in
+    a thousand of random colours, which lies within 0.01 of the middle between two. Where ab is 0,
+    the three channels are equal.
     """
     L, a, b = (_read_only(plane, np.float32) for plane in (L, *ab))
     levels, thresholds = _levels()
@@ -177,16 +178,30 @@ def _paint(
 def _linear(
     L: np.ndarray, a: np.ndarray, b: np.ndarray, mixture: np.ndarray, linear: np.ndarray
 ) -> None:
-    """Set linear RGB (3, W), 0..1, of Lab."""
+    """Set linear RGB (3, W), 0..1, of Lab; see `Lab_to_sRGB_of_L`."""
+    zero, one = np.float32(0), np.float32(1)
     for i in range(len(L)):
         f_y = (L[i] + np.float32(16)) * np.float32(1 / 116)
         y = _f_inverse(f_y)
         dx = _f_inverse(f_y + a[i] * np.float32(1 / 500)) - y
-        dz = _f_inverse(max(f_y - b[i] * np.float32(1 / 200), np.float32(0))) - y
-        for c in range(3):
-            v = y + mixture[c, 0] * dx + mixture[c, 1] * dz
-            v = v if v > np.float32(0) else np.float32(0)  # and 0 for what is no number
-            linear[c, i] = v if v < np.float32(1) else np.float32(1)
+        dz = _f_inverse(max(f_y - b[i] * np.float32(1 / 200), zero)) - y
+        red = mixture[0, 0] * dx + mixture[0, 1] * dz
+        green = mixture[1, 0] * dx + mixture[1, 1] * dz
+        blue = mixture[2, 0] * dx + mixture[2, 1] * dz
+        y = min(max(y, zero), one)
+        above = (one - y) / max(max(red, green), max(blue, max(one - y, _LEAST)))
+        below = y / max(max(-red, -green), max(-blue, max(y, _LEAST)))
+        share = min(above, below)
+        linear[0, i] = _within(y + share * red)
+        linear[1, i] = _within(y + share * green)
+        linear[2, i] = _within(y + share * blue)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _within(v: np.float32) -> np.float32:
+    """Return v in 0..1, and 0 for what is no number."""
+    v = v if v > np.float32(0) else np.float32(0)
+    return v if v < np.float32(1) else np.float32(1)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

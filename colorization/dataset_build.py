@@ -34,7 +34,7 @@ from colorization.dataset_parts import (
 )
 from colorization.dataset_report import write_report
 from colorization.dataset_sets import TRAIN, Member, Split, assign, training_prior, write_sets
-from colorization.files import replacing
+from colorization.files import write_text
 from colorization.rebalancing import load_prior, save_prior
 from colorization.video import VideoError, open_video
 
@@ -134,8 +134,7 @@ def _read_stamp(output: Path) -> dict | None:
 
 def _complete(parts: list[Part], output: Path, stamp: dict) -> None:
     """Leave word that the data set is complete, and remove what it was put together from."""
-    with replacing(output / STAMP) as temporary:
-        temporary.write_text(json.dumps(stamp, indent=1), "utf-8")
+    write_text(output / STAMP, json.dumps(stamp, indent=1))
     for part in parts:
         shutil.rmtree(part_folder(output, part) / LMDB, ignore_errors=True)
 

@@ -9,9 +9,9 @@ from itertools import pairwise
 from math import inf
 from pathlib import Path
 
-from colorization import images
-from colorization.batch import InputError, find_inputs
 from colorization.dataset_parts import Episode, ImageFile, Images, Part
+from colorization.formats import IMAGE_SUFFIXES
+from colorization.inputs import InputError, find_inputs
 from colorization.video import open_video
 
 IMAGES_PER_PART = 5000
@@ -49,7 +49,7 @@ def _groups(inputs: Iterable[str], without: Path | None) -> dict[Path, dict[Path
     groups: dict[Path, dict[Path, Path]] = {}
     for argument in inputs:
         for source, place in find_inputs([argument], without=without).items():
-            if source.suffix.lower() in images.SUFFIXES:
+            if source.suffix.lower() in IMAGE_SUFFIXES:
                 folder = Path(argument) if Path(argument).is_dir() else source.parent
                 groups.setdefault(folder, {})[source] = place
             else:

@@ -8,8 +8,6 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jinja2
-
 from colorization.dataset_parts import (
     CREDITS,
     DUPLICATE,
@@ -19,7 +17,8 @@ from colorization.dataset_parts import (
     Part,
     part_folder,
 )
-from colorization.files import replacing
+from colorization.files import write_text
+from colorization.pages import write_page
 from colorization.prior_figure import columns_svg, plane_svg
 
 if TYPE_CHECKING:
@@ -46,13 +45,11 @@ def summary(dataset: Dataset) -> list[str]:
 def write_report(output: Path, dataset: Dataset) -> None:
     """Write index.html, which shows the pictures of the parts, prior.svg and prior_plane.svg."""
     columns, plane = columns_svg(dataset.prior), plane_svg(dataset.prior)
-    _write(output / "prior.svg", columns)
-    _write(output / "prior_plane.svg", plane)
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
-    page = environment.get_template("dataset_page.html").render(
+    write_text(output / "prior.svg", columns)
+    write_text(output / "prior_plane.svg", plane)
+    write_page(
+        output / "index.html",
+        "dataset_page.html",
         sets={name: len(chosen) for name, chosen in dataset.members.items()},
         fates=list(FATES),
         rows=_rows(dataset),
@@ -61,7 +58,6 @@ def write_report(output: Path, dataset: Dataset) -> None:
         plane=plane,
         sheets=list(_sheets(output, dataset.parts)),
     )
-    _write(output / "index.html", page)
 
 
 def _rows(dataset: Dataset) -> list[dict[str, Any]]:
@@ -92,8 +88,3 @@ def _sheets(output: Path, parts: list[Part]) -> Iterator[dict[str, str]]:
             if path.is_file():
                 title = f"{part.name}: {text}"
                 yield {"title": title, "source": path.relative_to(output).as_posix()}
-
-
-def _write(path: Path, text: str) -> None:
-    with replacing(path) as temporary:
-        temporary.write_text(text, "utf-8")

@@ -39,8 +39,8 @@ class Split:
     The first `test_episodes` episodes are the test set (thesis, section 4.1.4). Of each other one,
     the share `val_share` of the kept frames goes to the validation set, in one stretch, as frames
     close in time are nearly equal. Of folders of images, the same share does. The seed says which,
-    and in what order the training set is stored: the Data layer reads it as it is stored, and
-    neighbours in a film would be neighbours in a batch.
+    and in what order these two sets are stored: the Data layer reads them as they are stored, and
+    neighbours in a film would be neighbours in a batch, or be all that a validation sees.
     """
 
     test_episodes: int = 1
@@ -66,8 +66,9 @@ def assign(parts: list[Part], records: dict[str, Record], split: Split) -> dict[
                 members[TEST].append((number, index))
             else:
                 members[VAL if index in val else TRAIN].append((number, index))
-    order = np.random.default_rng(split.seed).permutation(len(members[TRAIN]))
-    members[TRAIN] = [members[TRAIN][i] for i in order]
+    for name in (TRAIN, VAL):
+        order = np.random.default_rng(split.seed).permutation(len(members[name]))
+        members[name] = [members[name][i] for i in order]
     return members
 
 

@@ -31,8 +31,8 @@ class Ensemble(Colorizer):
     members decode theirs. All members see one size.
 
     `refine` (L, ab) -> ab changes each member's colours before the mean; L (H, W) and ab (2, H, W)
-    are numpy arrays at the size that the networks see, and so is its result (2, H, W). It is one
-    for all, or a list with one for each member, which may then remember the frames before.
+    are numpy arrays at the size that the networks see, and so is its result (2, H, W). It must not
+    remember images: they may come from several threads at once.
 
     A batch that does not fit into memory is halved by each member for itself, with `maximum` for
     all together. ValueError for members or options that do not go together; NetworkError naming
@@ -43,13 +43,13 @@ class Ensemble(Colorizer):
         self,
         colorizers: Sequence[Colorizer],
         mean: str = "Lab",
-        refine: Refinement | Sequence[Refinement] | None = None,
+        refine: Refinement | None = None,
     ):
         _check_options(colorizers, mean, refine)
         self.colorizers = [_merged(colorizers)] if mean == "maximum" else list(colorizers)
         self.size = colorizers[0].size
         self.mean = mean
-        self.refiners = _one_each(refine, len(colorizers))
+        self.refine = refine
 
     def predict(self, seen: Sequence[np.ndarray]) -> list[Array]:
         """Return ab (2, h, w) for each of a batch of L, all of one shape (H, W).
@@ -63,8 +63,8 @@ class Ensemble(Colorizer):
         """Return the one ab (2, h, w) of the members' for one L (H, W)."""
         for colorizer, ab in zip(self.colorizers, members):
             _check_same("ab", colorizer.network, ab, self.colorizers[0].network, members[0])
-        if self.refiners:
-            members = [_refined(refine, L, ab) for refine, ab in zip(self.refiners, members)]
+        if self.refine is not None:
+            members = [_refined(self.refine, L, ab) for ab in members]
         if len(members) == 1:  # a mean in RGB would cut off colours that a screen cannot show
             return members[0]
         if self.mean == "Lab":
@@ -145,18 +145,6 @@ def _refined(refine: Refinement, L: np.ndarray, ab: Array) -> Array:
     if refined.shape != plane.shape:
         raise ValueError(f"refine: expected ab {plane.shape} back, got {refined.shape}")
     return asarray_like(refined[:, ::STRIDE, ::STRIDE], ab)
-
-
-def _one_each(
-    refine: Refinement | Sequence[Refinement] | None, members: int
-) -> Sequence[Refinement]:
-    """Return a refinement for each member, or none at all."""
-    if refine is None:
-        return []
-    refiners = [refine] * members if callable(refine) else refine
-    if len(refiners) != members:
-        raise ValueError(f"refine: expected one, or {members} as members, got {len(refiners)}")
-    return refiners
 
 
 def _merged(colorizers: Sequence[Colorizer]) -> Colorizer:

@@ -37,10 +37,23 @@ UPSAMPLINGS: dict[str, Callable[..., Array]] = {
 }
 
 
+# Of L and ab. `refinement_of` finds them by name, and those that fill segments with one colour.
 REFINEMENTS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "guided": guided_filter,
     "smooth": least_squares,
 }
+
+
+def refinement_of(name: str, film: bool = False) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Return what changes ab (2, H, W) by L (H, W): one of REFINEMENTS or SEGMENTATIONS.
+
+    With `film` the regions of a segmentation are followed from frame to frame (`Refiner`).
+    ValueError for other names.
+    """
+    known = (*REFINEMENTS, *SEGMENTATIONS)
+    if name not in known:
+        raise ValueError(f'refinement: expected one of {", ".join(known)}, got "{name}"')
+    return REFINEMENTS.get(name) or Refiner(name, film=film)
 
 
 class Finish:
@@ -58,11 +71,8 @@ class Finish:
             names = ", ".join(UPSAMPLINGS)
             raise ValueError(f'upsampling: expected one of {names}, got "{upsampling}"')
         self._upsample = UPSAMPLINGS[upsampling]
-        known = (*REFINEMENTS, *SEGMENTATIONS)
-        if refinement not in (None, *known):
-            raise ValueError(f'refinement: expected one of {", ".join(known)}, got "{refinement}"')
         self._options = (upsampling, refinement)
-        self._refine = self._refiner(refinement) if refinement else None
+        self._refine = refinement_of(refinement, self.in_order) if refinement is not None else None
 
     def __call__(
         self, L: np.ndarray, ab: Array, seen: tuple[int, int], dtype: DTypeLike = np.uint8
@@ -82,9 +92,6 @@ class Finish:
         """Return one for the frames of a film, in which a region keeps its colour."""
         return _FilmFinish(*self._options) if isinstance(self._refine, Refiner) else self
 
-    def _refiner(self, name: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-        return REFINEMENTS.get(name) or Refiner(name, leftover="nearest")
-
 
 class _FilmFinish(Finish):
     """Follows regions from frame to frame, and begins anew with each shot."""
@@ -94,9 +101,6 @@ class _FilmFinish(Finish):
     def __init__(self, upsampling: str, refinement: str | None):
         super().__init__(upsampling, refinement)
         self._detector = ShotDetector()
-
-    def _refiner(self, name: str) -> Refiner:
-        return Refiner(name, film=True, leftover="nearest")
 
     def paint(self, L: np.ndarray, ab: np.ndarray, dtype: DTypeLike = np.uint8) -> np.ndarray:
         if self._detector(np.rint(L * 2.55).clip(0, 255).astype(np.uint8)):

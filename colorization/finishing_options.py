@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add_finishing_options(parser: argparse.ArgumentParser) -> None:
-    """Add --ensemble, --mean, --upsample, --refine and --temporal."""
+    """Add --ensemble, --mean, --refine-members, --upsample, --refine and --temporal."""
     group = parser.add_argument_group("better than the raw network")
     add = group.add_argument
     add(
@@ -26,6 +26,11 @@ def add_finishing_options(parser: argparse.ArgumentParser) -> None:
         help="another network that colours too; repeatable",
     )
     add("--mean", default="RGB", metavar="HOW", help="of an ensemble: RGB, Lab or maximum (RGB)")
+    add(
+        "--refine-members",
+        metavar="HOW",
+        help="as --refine, but each network's colours at its size, before their mean",
+    )
     add("--upsample", default="spline", metavar="HOW", help="spline or joint_bilateral (spline)")
     add(
         "--refine",
@@ -59,7 +64,18 @@ def ensemble_of(
     from colorization.ensembles import Ensemble
 
     others = [make(*_named(text)) for text in options.ensemble]
-    return Ensemble([first, *others], options.mean) if others else first
+    if not others and options.refine_members is not None:
+        raise ValueError("--refine-members is for an --ensemble")
+    if not others:
+        return first
+    return Ensemble([first, *others], options.mean, members_refinement(options.refine_members))
+
+
+def members_refinement(name: str | None):
+    """Return what an Ensemble refines its members with; ValueError for an unknown name."""
+    from colorization.finishing import refinement_of
+
+    return None if name is None else refinement_of(name)
 
 
 def _named(text: str) -> Sequence[Path]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import threading
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,17 +22,9 @@ from PIL import ExifTags, Image, ImageCms, ImageFile, ImageOps, UnidentifiedImag
 from PIL import TiffImagePlugin as Tiff
 
 from colorization.files import replacing
+from colorization.formats import FORMATS
 
-FORMATS = {
-    ".bmp": "BMP",
-    ".jpeg": "JPEG",
-    ".jpg": "JPEG",
-    ".png": "PNG",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".webp": "WEBP",
-}
-SUFFIXES = (*FORMATS, ".gif", ".jp2", ".pgm", ".pnm", ".ppm")  # what is looked for in folders
+MAX_PIXELS = 2**29  # of the images that are read
 
 _SAVE_OPTIONS = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
 _ALPHA = {"PNG", "TIFF", "WEBP"}
@@ -50,12 +43,17 @@ _TIFF_DEFLATE = 8
 _TIFF_HORIZONTAL_DIFFERENCES = 2
 _TIFF_INCH = 2
 _TIFF_UNASSOCIATED_ALPHA = 2
+_TIFF_SAMPLES = {2: "signed ", 3: "floating-point ", 5: "complex ", 6: "complex "}
 # Tags of TIFF that say how the pixels of that very file are stored.
 _STORAGE_TAGS = (
     *(254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 274, 277, 278, 279, 280, 281),
     *(284, 288, 289, 290, 291, 292, 293, 317, 320, 322, 323, 324, 325, 330, 332, 338, 339, 340),
     *(341, 347, 513, 514, 529, 530, 531, 532, 34377, 34675),
 )
+
+_NO_OPTIMIZE: Any = 0x0100  # cmsFLAGS_NOOPTIMIZE; without it dark tones are coarse
+_D50 = (63190, 65536, 54061)  # in 65536ths
+_opening = threading.Lock()
 
 
 class ImageError(Exception):
@@ -78,7 +76,7 @@ def read_image(path: str | os.PathLike) -> Picture:
 
     Pixels with a grey or CMYK profile become sRGB; RGB pixels stay as they are, with their profile.
     Raises ImageError for a file that is missing, empty, broken, cut off, of an unknown kind, an
-    animation, of more than one page, or larger than Pillow's limit of 179 million pixels.
+    animation, of more than one page, or of more than MAX_PIXELS.
     """
     try:
         data = Path(path).read_bytes()
@@ -87,10 +85,10 @@ def read_image(path: str | os.PathLike) -> Picture:
     if not data:
         raise ImageError(f"{path}: the file is empty")
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with _open(data) as image:
             return _read(image, data)
     except UnidentifiedImageError as error:
-        raise ImageError(f"{path}: not an image of a known format") from error
+        raise ImageError(f"{path}: {_why_unknown(data)}") from error
     except Exception as error:  # Pillow's decoders raise anything when a file is broken
         raise ImageError(f"{path}: cannot be read: {error or type(error).__name__}") from error
 
@@ -123,7 +121,35 @@ def is_coloured(rgb: np.ndarray, difference: float = 0.1, share: float = 0.01) -
     return bool((spread > difference * np.iinfo(rgb.dtype).max).mean() > share)
 
 
+def _open(data: bytes) -> ImageFile.ImageFile:
+    """Open an image of any size; Pillow's limit, which is lower, is one for all threads."""
+    with _opening:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(io.BytesIO(data))
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def _why_unknown(data: bytes) -> str:
+    """Say what is wrong with a file that Pillow does not know; of TIFF, which pixels it has."""
+    try:
+        header = data[: 16 if data[2] == 43 else 8]  # 43: BigTIFF
+        tags = Tiff.ImageFileDirectory_v2(header)
+        stream = io.BytesIO(data)
+        stream.seek(tags.next)
+        tags.load(stream)
+        depths = " + ".join(map(str, tags[Tiff.BITSPERSAMPLE]))
+        numbers = _TIFF_SAMPLES.get(tags.get(Tiff.SAMPLEFORMAT, (1,))[0], "")
+    except Exception:  # broken directories raise anything
+        return "not an image of a known format"
+    return f"a kind of TIFF that is not supported, with {numbers}pixels of {depths} bits"
+
+
 def _read(image: ImageFile.ImageFile, data: bytes) -> Picture:
+    W, H = image.size
+    if W * H > MAX_PIXELS:
+        raise ValueError(f"{W} x {H} pixels, where {MAX_PIXELS} in all are the most")
     pages = getattr(image, "n_frames", 1)
     if pages > 1 and image.format != "MPO":  # a camera's JPEG with a second view
         raise ValueError(f"it has {pages} frames or pages, where one is expected")
@@ -132,7 +158,7 @@ def _read(image: ImageFile.ImageFile, data: bytes) -> Picture:
     exif, orientation = _exif(image)
     icc = image.info.get("icc_profile") or b""
     if deep:
-        rgb, alpha = _decode_16_bits(data, image)
+        rgb, alpha = _decode_16_bits(data, image, icc)
         rgb, alpha = _turn(rgb, orientation), None if alpha is None else _turn(alpha, orientation)
     else:
         rgb, alpha = _pixels(ImageOps.exif_transpose(image), icc)
@@ -165,12 +191,15 @@ def _pixels(image: Image.Image, icc: bytes) -> tuple[np.ndarray, np.ndarray | No
         image = image.convert("RGBA")
         alpha = np.asarray(image.getchannel("A"))
         image = image.getchannel("R") if grey else image.convert("RGB")
-    if icc[16:20] in (b"GRAY", b"CMYK") and image.mode in ("L", "CMYK"):
-        image = _to_sRGB(image, icc)
-    return np.asarray(image.convert("RGB")), alpha
+    if icc[16:20] == b"CMYK" and image.mode == "CMYK":
+        image = _CMYK_to_sRGB(image, icc)
+    rgb = np.asarray(image.convert("RGB"))
+    if icc[16:20] == b"GRAY" and image.mode == "L":
+        rgb = _grey_to_sRGB(rgb, icc)
+    return rgb, alpha
 
 
-def _to_sRGB(image: Image.Image, icc: bytes) -> Image.Image:
+def _CMYK_to_sRGB(image: Image.Image, icc: bytes) -> Image.Image:
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
         sRGB = ImageCms.createProfile("sRGB")
@@ -179,7 +208,43 @@ def _to_sRGB(image: Image.Image, icc: bytes) -> Image.Image:
         return image  # a broken profile: as if there were none
 
 
-def _decode_16_bits(data: bytes, image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
+def _grey_to_sRGB(grey: np.ndarray, icc: bytes) -> np.ndarray:
+    """Convert grey levels by what the transform makes of the 65536 there are."""
+    levels = Image.fromarray(np.arange(65536, dtype=np.uint16).reshape(256, 256))
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+        sRGB = ImageCms.ImageCmsProfile(io.BytesIO(_sRGB_grey()))
+        curve = ImageCms.profileToProfile(
+            levels, profile, sRGB, outputMode="I;16", flags=_NO_OPTIMIZE
+        )
+    except (ImageCms.PyCMSError, OSError):
+        return grey  # a broken profile: as if there were none
+    table = np.asarray(curve).ravel()
+    return (eight_bits(table[::257]) if grey.dtype == np.uint8 else table)[grey]
+
+
+def _sRGB_grey() -> bytes:
+    """Return the profile of a grey scale with the curve of sRGB (ICC.1:2022, 7.2, 10.18)."""
+    white = struct.pack(">8s3i", b"XYZ ", *_D50)
+    curve = struct.pack(
+        ">8sHH5i",
+        *(b"para", 3, 0),
+        *(round(65536 * x) for x in (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)),
+    )
+    start = 128 + 4 + 2 * 12
+    tags = [(b"wtpt", start, len(white)), (b"kTRC", start + len(white), len(curve))]
+    table = struct.pack(">I", len(tags)) + b"".join(struct.pack(">4sII", *tag) for tag in tags)
+    header = struct.pack(
+        ">I4xI4s4s4s12x4s28x3i",
+        *(start + len(white) + len(curve), 0x04200000),
+        *(b"mntr", b"GRAY", b"XYZ ", b"acsp", *_D50),
+    )
+    return header.ljust(128, b"\0") + table + white + curve
+
+
+def _decode_16_bits(
+    data: bytes, image: Image.Image, icc: bytes
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Decode with OpenCV, as Pillow has no 16-bit RGB. It has checked that the file is whole."""
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16:
@@ -188,9 +253,17 @@ def _decode_16_bits(data: bytes, image: Image.Image) -> tuple[np.ndarray, np.nda
         tags = getattr(image, "tag_v2", {})
         if tags.get(Tiff.PHOTOMETRIC_INTERPRETATION) == _TIFF_WHITE_IS_ZERO:
             pixels = 65535 - pixels
-        return np.repeat(pixels[:, :, None], 3, axis=2), None
-    rgb = np.ascontiguousarray(pixels[:, :, 2::-1])
-    return rgb, pixels[:, :, 3] if pixels.shape[2] == 4 else None
+        alpha = None
+        transparent = image.info.get("transparency")  # a grey level, which OpenCV passes over
+        if transparent is not None:
+            alpha = np.where(pixels == transparent, np.uint16(0), np.uint16(65535))
+        rgb = np.repeat(pixels[:, :, None], 3, axis=2)
+    else:
+        rgb = np.ascontiguousarray(pixels[:, :, 2::-1])
+        alpha = pixels[:, :, 3] if pixels.shape[2] == 4 else None
+    if icc[16:20] == b"GRAY" and (rgb == rgb[:, :, :1]).all():
+        rgb = _grey_to_sRGB(rgb, icc)
+    return rgb, alpha
 
 
 def _turn(pixels: np.ndarray, orientation: int) -> np.ndarray:

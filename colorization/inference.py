@@ -18,7 +18,7 @@ from numpy.typing import DTypeLike
 
 from colorization import compiled_colour
 from colorization.array_namespace import Array, array_namespace, asarray_like
-from colorization.colour import RGB_TO_XYZ, Lab_to_sRGB, Y_to_L, sRGB_to_linear
+from colorization.colour import RGB_TO_XYZ, Lab_to_sRGB_of_L, Y_to_L, sRGB_to_linear
 from colorization.histogram import decode
 from colorization.network import (
     DEFAULT_NETWORK,
@@ -162,8 +162,8 @@ def join(
     """Return RGB (H, W, 3) of the full L (H, W) and a small ab (2, h, w).
 
     `dtype` is uint8 or uint16; `seen` is the size (H, W) at which the network saw L. ab is
-    interpolated (`upsample`); L stays as it is, but for colours that RGB does not have, which are
-    clipped. Computed where ab lies.
+    interpolated (`upsample`); L stays as it is: colours that RGB does not have at this L become
+    paler (`Lab_to_sRGB_of_L`; the thesis clips them, 5.2). Computed where ab lies.
     """
     return paint_bands(L, dtype, lambda rows: upsample(ab, L.shape, seen, rows=rows))
 
@@ -189,7 +189,7 @@ def _fill(rgb: np.ndarray, L: np.ndarray, ab: Array) -> None:
     else:
         Lab = array_namespace(ab).concatenate((asarray_like(L, ab)[None], ab))
         top = np.iinfo(rgb.dtype).max
-        rgb[...] = _integers(Lab_to_sRGB(Lab, axis=0) * top + 0.5, rgb.dtype)
+        rgb[...] = _integers(Lab_to_sRGB_of_L(Lab, axis=0) * top + 0.5, rgb.dtype)
 
 
 def _bands(H: int, W: int) -> Iterator[slice]:

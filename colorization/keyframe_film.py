@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, fields
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
 from colorization.array_namespace import Array
-from colorization.batch import Job, predicted
+from colorization.batch import predicted, warm_up
 from colorization.files import replacing
+from colorization.film_parts import ResumableWriter
 from colorization.finishing import Finish
 from colorization.inference import Colorizer, lightness
+from colorization.inputs import Job
 from colorization.pipeline import in_order
-from colorization.propagation import Source, propagate
-from colorization.video import CRF, VideoReader, VideoWriter, open_video
+from colorization.propagation import Source, propagate, survey
+from colorization.video import CRF, VideoReader, open_video, remarks
+
+_FILMS = "films.json"
 
 
 def colour_from_keyframes(
@@ -28,16 +35,24 @@ def colour_from_keyframes(
     watch: Callable[[VideoReader], Iterable[tuple[np.ndarray, int]]] = iter,
     finish: Finish | None = None,
     strength: float = 0.0,
+    made_by: Mapping[str, object] | None = None,
+    goes_on: Callable[[int], object] = lambda frame: None,
+    notes: Path = Path(os.devnull),
 ) -> tuple[list[Source], list[str]]:
-    """Colour a film; return where each frame's colours are from, and what the container left out.
+    """Colour a film; return where each frame's colours are from, and what was lost (`remarks`).
 
     `keyframes` as in `propagate`; `colorizer` colours what none of them shows, if it is given, its
     colours averaged over time with `strength`; `finish` refines the result. `watch` sees the frames
-    pass. On an error no file is left behind; PropagationError for keyframes that do not fit.
+    pass. On an error there is no film at the target; PropagationError for keyframes that do not
+    fit.
+
+    With `made_by` and `goes_on` as in `batch.colour_film`, a run that was interrupted goes on, from
+    the last keyframe that is early enough. The file `notes` keeps the sources of the frames so far
+    until the film is whole; without it everything but the encoding is done again.
     """
+    making = None if made_by is None else {**made_by, "strength": strength}
     finished = (finish or Finish()).for_film()
-    sources: list[Source] = []
-    network = _network_colours(job, colorizer, batch, strength) if colorizer else None
+    found = survey(job.source, keyframes)
 
     def draw(item: tuple[tuple[np.ndarray, int], np.ndarray]) -> tuple[np.ndarray, int]:
         (frame, pts), ab = item
@@ -45,29 +60,61 @@ def colour_from_keyframes(
 
     with (
         open_video(job.source, grey_planes=True) as film,
-        VideoWriter(job.target, film, crf=crf) as writer,
+        ResumableWriter(job.target, film, making, crf) as writer,
     ):
-        coloured = _noting(sources, propagate(job.source, keyframes, network))
-        items = zip(watch(film), coloured)
-        for frame, pts in map(draw, items) if finished.in_order else in_order(draw, items):
+        head = json.dumps([making, job.source.stat().st_mtime_ns])
+        sources = _noted(notes, head) if writer.done else []
+        first = found.beginning(max(0, writer.done - warm_up(finish, 0.0)))
+        first = first if first <= len(sources) else 0
+        del sources[first:]
+        if writer.done:
+            goes_on(writer.done)
+        film.skip(first)
+        network = _network_colours(job, colorizer, batch, strength, first) if colorizer else None
+        results = propagate(job.source, keyframes, network, found=found, first=first)
+        items = zip(watch(film), _noting(notes, head, sources, results))
+        drawn = map(draw, items) if finished.in_order else in_order(draw, items)
+        for frame, pts in islice(drawn, writer.done - first, None):
             writer.write(frame, pts)
-    return sources, writer.left_out
-
-
-def _noting(
-    sources: list[Source], results: Iterable[tuple[np.ndarray, Source]]
-) -> Iterator[np.ndarray]:
-    for ab, source in results:
-        sources.append(source)
-        yield ab
+    if notes.is_file():
+        notes.unlink()
+    return sources, remarks(film, writer.left_out)
 
 
 def _network_colours(
-    job: Job, colorizer: Colorizer, batch: int, strength: float
+    job: Job, colorizer: Colorizer, batch: int, strength: float, first: int
 ) -> Iterator[Array]:
+    """Yield the network's ab of the frames from `first` on."""
+    start = max(0, first - warm_up(None, strength)) // batch * batch
     with open_video(job.source, grey_planes=True) as film:
-        for _, ab in predicted(film, colorizer, batch, strength):
+        film.skip(start)
+        for _, ab in islice(predicted(film, colorizer, batch, strength), first - start, None):
             yield ab
+
+
+def _noting(
+    notes: Path, head: str, sources: list[Source], results: Iterable[tuple[np.ndarray, Source]]
+) -> Iterator[np.ndarray]:
+    """Yield the colours; append their sources to the list, and to a file as `_noted` reads it."""
+    notes.parent.mkdir(parents=True, exist_ok=True)
+    with open(notes, "w", buffering=1, encoding="utf-8") as file:
+        file.write("\n".join([head, *map(_line, sources), ""]))
+        for ab, source in results:
+            sources.append(source)
+            file.write(f"{_line(source)}\n")
+            yield ab
+
+
+def _noted(notes: Path, head: str) -> list[Source]:
+    """Return the sources that a run of the same making has noted."""
+    if not notes.is_file():
+        return []
+    own, *lines = notes.read_text("utf-8").split("\n")[:-1] or [""]  # the last may be cut off
+    return [Source(**json.loads(line)) for line in lines] if own == head else []
+
+
+def _line(source: Source) -> str:
+    return json.dumps(asdict(source))
 
 
 def write_sources(path: str | os.PathLike, sources: Iterable[Source]) -> None:
@@ -78,3 +125,26 @@ def write_sources(path: str | os.PathLike, sources: Iterable[Source]) -> None:
         for number, source in enumerate(sources):
             rounded = {k: round(v, 4) for k, v in asdict(source).items()}
             writer.writerow({"frame": number, **rounded})
+
+
+def note_film(work: Path, film: Path) -> None:
+    """Note in the work folder that a film was written, for `is_noted`."""
+    work.mkdir(parents=True, exist_ok=True)
+    films = {**_films(work), str(film.resolve()): _state(film)}
+    with replacing(work / _FILMS) as temporary:
+        temporary.write_text(json.dumps(films, indent=1), "utf-8")
+
+
+def is_noted(work: Path, film: Path) -> bool:
+    """Tell whether a film is as it was when it was noted."""
+    return _films(work).get(str(film.resolve())) == _state(film)
+
+
+def _films(work: Path) -> dict[str, list[int]]:
+    note = work / _FILMS
+    return json.loads(note.read_text("utf-8")) if note.is_file() else {}
+
+
+def _state(film: Path) -> list[int]:
+    stat = film.stat()
+    return [stat.st_size, stat.st_mtime_ns]

@@ -29,13 +29,14 @@ def networks() -> Path:
 def network_path(network: str | os.PathLike, file: str = "deploy.prototxt") -> Path:
     """Return the path of a network's prototxt.
 
-    `network` is the name of a folder in `networks`, the path of a folder like those, or a .prototxt
-    itself. NetworkError if there is no such file.
+    `network` is the name of a folder in `networks`, here or else of this package, the path of a
+    folder like those, or a .prototxt itself. NetworkError if there is no such file.
     """
     if Path(network).suffix == ".prototxt":
         candidates = [Path(network)]
     else:
-        candidates = [networks() / network / file, Path(network) / file]
+        places = (Path.cwd() / "networks", networks(), Path())
+        candidates = [place / network / file for place in places]
     for path in candidates:
         if path.is_file():
             return path

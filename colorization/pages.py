@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jinja2
 
-from colorization.files import replacing
+from colorization.files import write_text
 
 
 def write_page(target: str | os.PathLike, template: str, **values: object) -> None:
@@ -20,5 +20,4 @@ def write_page(target: str | os.PathLike, template: str, **values: object) -> No
         lstrip_blocks=True,
     )
     text = environment.get_template(template).render(**values)
-    with replacing(target) as temporary:
-        temporary.write_text(text + "\n", "utf-8")
+    write_text(target, text + "\n")

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from colorization.files import replacing
+from colorization.files import write_text
 
 # The palette of Okabe and Ito, told apart by colour-blind readers as well, without its yellow.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -73,8 +73,7 @@ def line_chart(
 
 def write_line_chart(target: str | os.PathLike, *arguments, **options) -> None:
     """Write `line_chart(...)` to a file."""
-    with replacing(target) as temporary:
-        temporary.write_text(line_chart(*arguments, **options), "utf-8")
+    write_text(target, line_chart(*arguments, **options))
 
 
 def ticks(low: float, high: float, about: int = 6) -> list[float]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 
 import cv2
 import numpy as np
@@ -89,6 +89,10 @@ class Survey:
         parts = [s for s in self.stretches() if s.before is None and s.after is None]
         return [(part.start, part.end) for part in parts]
 
+    def beginning(self, number: int) -> int:
+        """Return the last frame, up to this one, with which `propagate` can begin."""
+        return max((key for key in self.greys if key <= number), default=0)
+
 
 def propagate(
     film: str | os.PathLike | Planes,
@@ -96,6 +100,7 @@ def propagate(
     network: Iterable[Array] | None = None,
     watch: Callable[[Iterable[np.ndarray]], Iterable[np.ndarray]] = iter,
     found: Survey | None = None,
+    first: int = 0,
 ) -> Iterator[tuple[np.ndarray, Source]]:
     """Yield ab (2, H, W), float32, and its source for each frame of a film, from the first on.
 
@@ -104,11 +109,13 @@ def propagate(
     the frame; only their ab counts. `network` gives ab (2, h, w) for each frame, as
     `Colorizer.predict` does; without it what no keyframe shows gets the least unlikely colours of
     theirs. `watch` is put around the frames of the first reading, as tqdm is; `found` spares that
-    reading. PropagationError for keyframes beyond the film and for frames of changing size.
+    reading. With `first`, which `Survey.beginning` gives, frames and `network` begin there, and the
+    results are as if they had begun before. PropagationError for keyframes beyond the film and for
+    frames of changing size.
     """
     planes = film_planes(film) if isinstance(film, (str, os.PathLike)) else film
     found = found or survey(planes, keyframes, watch)
-    yield from _Propagation(planes(), keyframes, network, found).run()
+    yield from _Propagation(planes(), keyframes, network, found).run(first)
 
 
 def survey(
@@ -197,8 +204,11 @@ class _Propagation:
         self.network_error = NETWORK_ERROR
         self.number = 0
 
-    def run(self) -> Iterator[tuple[np.ndarray, Source]]:
+    def run(self, first: int) -> Iterator[tuple[np.ndarray, Source]]:
+        self.planes, self.number = islice(self.planes, first, None), first
         for stretch in self.found.stretches():
+            if stretch.start < first:
+                continue
             rest = stretch.end - stretch.start
             if stretch.before is not None:
                 yield self._keyframe(stretch)

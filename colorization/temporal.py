@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import torch
 
-from colorization.colour import Lab_to_sRGB, sRGB_to_Lab
+from colorization.colour import Lab_to_sRGB_of_L, sRGB_to_Lab
 from colorization.optical_flow import lost, optical_flow, warp
 from colorization.shots import ShotDetector
 
@@ -201,5 +201,5 @@ def _Lab_of(rgb: np.ndarray) -> np.ndarray:
 
 
 def _RGB_of(Lab: np.ndarray) -> np.ndarray:
-    sRGB = Lab_to_sRGB(torch.from_numpy(Lab), axis=0)
+    sRGB = Lab_to_sRGB_of_L(torch.from_numpy(Lab), axis=0)
     return (sRGB * 255 + 0.5).to(torch.uint8).permute(1, 2, 0).contiguous().numpy()

@@ -14,20 +14,23 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
+from math import ceil
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from tqdm import tqdm
 
-from colorization.files import replacing
+from colorization.files import replacing, write_text
 from colorization.magic_init import MagicInitError, magic_init
 from colorization.network import choose_device, network_path
 from colorization.validation import validation_loss, write_pictures
+
+SNAPSHOTS = 30  # of a training, one for each of the thesis' epochs; the last two are kept
 
 _ITERATION = re.compile(r"\] Iteration (\d+).*, loss = (\S+)")
 
@@ -91,11 +94,13 @@ def caffe_train(
         nullcontext(bar) if bar is not None else _iteration_bar(iterations) as shown,
     ):
         try:
-            last = _follow(process.stderr or (), log, shown)
+            last = _follow(_pruning(process.stderr or (), work), log, shown)
         except KeyboardInterrupt:
             process.send_signal(signal.SIGINT)  # to a process that may have got it already
             _follow(process.stderr or (), log, shown)
             raise
+    if process.returncode < 0:
+        last = f"ended by {signal.Signals(-process.returncode).name}"
     if process.returncode:
         raise TrainingError(f"{work / 'train.log'}: caffe train failed: {last}")
 
@@ -114,6 +119,14 @@ def _follow(lines: Iterable[str], log: IO[str], bar: tqdm) -> str:
             bar.update(int(found[1]) - bar.n)
             bar.set_postfix_str(f"loss {found[2]}")
     return last
+
+
+def _pruning(lines: Iterable[str], work: Path) -> Iterator[str]:
+    """Yield the log's lines; when it tells of a new snapshot, remove those before the last one."""
+    for line in lines:
+        if "Snapshotting solver state" in line:
+            _remove_before(work, _iterations(work))
+        yield line
 
 
 def losses(log: Path) -> list[tuple[int, float]]:
@@ -143,26 +156,28 @@ def write_message(path: Path, message) -> None:
     """Write a protobuf message as prototxt."""
     from google.protobuf import text_format
 
-    with replacing(path) as temporary:
-        temporary.write_text(text_format.MessageToString(message))
+    write_text(path, text_format.MessageToString(message))
 
 
 # Rounds with validation
 
 
 class Plan(NamedTuple):
-    """How a variant is trained; the thesis' recipe (7.3, 7.4) at the size that fits."""
+    """How a variant is trained; the thesis' recipe (7.3, 7.4) at the size that fits.
+
+    `batch` and `iter_size` 0 are what the network's own prototxts say.
+    """
 
     network: str
     iterations: int
     width: float = 1.0  # of the layers, as a share of the thesis'
     crop: int = 224
-    batch: int = 24
-    iter_size: int = 2
+    batch: int = 0
+    iter_size: int = 0
     rate: float = 0.001
     precision: str = "fp32"
     validate_every: int = 0  # iterations; 0: only at the end
-    validation_batches: int = 4
+    validation_images: int = 128  # the same at each validation, rounded up to whole batches
     patience: int = 0  # end after so many validations without a better one; 0: never
     reduce_after: int = 0  # multiply the rate by gamma after so many; 0: by the schedule alone
     weights: Path | None = None  # to start from
@@ -207,7 +222,7 @@ def train(plan: Plan, data: Path, work: Path, gpu: int | None = None) -> Path:
     call goes on after an interruption.
     """
     work.mkdir(parents=True, exist_ok=True)
-    write_prototxts(plan, data, work, gpu)
+    plan = write_prototxts(plan, data, work, gpu)
     if plan.magic_init:
         plan = plan._replace(weights=_initialised(plan, work, gpu))
     history = _read_history(work / "history.csv")
@@ -230,7 +245,7 @@ def train(plan: Plan, data: Path, work: Path, gpu: int | None = None) -> Path:
             if _iterations(work) < until:
                 raise TrainingError(f"{work}: interrupted; the same command goes on with it")
             _validate(plan, data, work, until, rate, history, gpu)
-            _keep_latest(work, until)
+            _remove_before(work, until)
     _write_conditions(plan, work, history)
     return work / "best.caffemodel"
 
@@ -281,8 +296,11 @@ def _predicts(name: str) -> bool:
     return name.startswith("pred") or name == "ab"
 
 
-def write_prototxts(plan: Plan, data: Path, work: Path, gpu: int | None) -> None:
-    """Write the variant's train, deploy and solver prototxt, at the plan's size, into `work`."""
+def write_prototxts(plan: Plan, data: Path, work: Path, gpu: int | None) -> Plan:
+    """Write the variant's train, deploy and solver prototxt, at the plan's size, into `work`.
+
+    Returns the plan with its batch and iter_size.
+    """
     from caffe.proto import caffe_pb2
 
     net = read_message(network_path(plan.network, "train.prototxt"), caffe_pb2.NetParameter())
@@ -291,6 +309,10 @@ def write_prototxts(plan: Plan, data: Path, work: Path, gpu: int | None) -> None
         network_path(plan.network, "solver.prototxt"), caffe_pb2.SolverParameter()
     )
     sources = {caffe_pb2.TRAIN: "train_lmdb", caffe_pb2.TEST: "val_lmdb"}
+    plan = plan._replace(
+        batch=plan.batch or next(x for x in net.layer if x.type == "Data").data_param.batch_size,
+        iter_size=plan.iter_size or solver.iter_size,
+    )
     for layer in net.layer:
         if layer.type == "Data":
             layer.data_param.source = str((data / sources[layer.include[0].phase]).resolve())
@@ -306,7 +328,7 @@ def write_prototxts(plan: Plan, data: Path, work: Path, gpu: int | None) -> None
     solver.net, solver.snapshot_prefix = "train.prototxt", "model"
     solver.iter_size = plan.iter_size
     solver.stepsize = max(1, plan.iterations // 2)
-    solver.snapshot = 0
+    solver.snapshot = max(1, plan.iterations // SNAPSHOTS)
     solver.display = max(1, plan.iterations // 200)
     solver.average_loss = max(1, plan.iterations // 200)
     solver.solver_mode = solver.CPU if gpu is None else solver.GPU
@@ -315,6 +337,7 @@ def write_prototxts(plan: Plan, data: Path, work: Path, gpu: int | None) -> None
     write_message(work / "train.prototxt", net)
     write_message(work / "deploy.prototxt", deploy)
     write_message(work / "solver.prototxt", solver)
+    return plan
 
 
 def _write_round(work: Path, until: int, rate: float) -> None:
@@ -328,7 +351,11 @@ def _write_round(work: Path, until: int, rate: float) -> None:
 def _iterations(work: Path) -> int:
     """Return how far the training in a folder has come."""
     state = latest_state(work)
-    return int(re.findall(r"\d+", state)[-1]) if state else 0
+    return _iteration(state) if state else 0
+
+
+def _iteration(state: str) -> int:
+    return int(re.findall(r"_iter_(\d+)", state)[-1])
 
 
 def _end_of_round(plan: Plan, history: History, trained: int) -> int:
@@ -361,12 +388,13 @@ def _validate(
 ) -> None:
     """Measure the loss on validation data, colour some of it, keep the model if it is the best."""
     model = work / f"model_iter_{iteration}.caffemodel"
+    batches = ceil(plan.validation_images / plan.batch)
     row = {
         "iteration": iteration,
         "base_lr": rate,
         "training_loss": losses(work / "train.log")[-1][1],
         "validation_loss": validation_loss(
-            work / "train.prototxt", model, plan.validation_batches, gpu, plan.precision
+            work / "train.prototxt", model, batches, gpu, plan.precision
         ),
     }
     write_pictures(
@@ -384,10 +412,10 @@ def _validate(
             shutil.copyfile(model, temporary)
 
 
-def _keep_latest(work: Path, iteration: int) -> None:
+def _remove_before(work: Path, iteration: int) -> None:
     """Remove the snapshots before this one; a full-size one takes 390 MB."""
     for path in work.glob("model_iter_*"):
-        if f"_iter_{iteration}." not in path.name:
+        if _iteration(path.name) < iteration:
             path.unlink()
 
 
@@ -409,5 +437,4 @@ def _write_conditions(plan: Plan, work: Path, history: History) -> None:
         f"Adam from {plan.rate:g}, {plan.precision}; "
         f"best at {history.best['iteration']}"
     )
-    with replacing(work / "conditions.json") as temporary:
-        temporary.write_text(json.dumps({"conditions": text, "network": plan.network}))
+    write_text(work / "conditions.json", json.dumps({"conditions": text, "network": plan.network}))

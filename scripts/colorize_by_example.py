@@ -80,8 +80,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     from colorization.baselines.deshpande import MissingLibrary
-    from colorization.batch import InputError, find_inputs, plan
     from colorization.images import ImageError
+    from colorization.inputs import InputError, find_inputs, plan
     from colorization.network import NetworkError
 
     warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters comes as an error
@@ -102,7 +102,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> None:
     """Raise InputError where an option is missing, or is not for the method."""
-    from colorization.batch import InputError
+    from colorization.inputs import InputError
 
     by_references = ("welsh", "deshpande")
     uses = {
@@ -123,7 +123,7 @@ def _check(options: argparse.Namespace) -> None:
 
 def _check_scribbles(options: argparse.Namespace, count: int) -> None:
     """Raise InputError where one file of scribbles would have to do for several images."""
-    from colorization.batch import InputError
+    from colorization.inputs import InputError
 
     path = options.scribbles
     if path is None:
@@ -149,8 +149,8 @@ def _painters(options: argparse.Namespace, found: dict[Path, Path]):
 
 
 def _references(options: argparse.Namespace) -> list:
-    from colorization.batch import find_inputs
     from colorization.images import read_image
+    from colorization.inputs import find_inputs
 
     return [read_image(path).rgb for path in find_inputs(options.reference)]
 
@@ -191,8 +191,9 @@ def _colour_one(job, painter, options: argparse.Namespace) -> None:
 
     if not job.is_film:
         colour_image(job, painter)
-    elif left_out := colour_film(job, painter, options.crf, watch):
-        tqdm.write(f"{job.target}: without {', '.join(left_out)}", file=sys.stderr)
+        return
+    for what in colour_film(job, painter, options.crf, watch):
+        tqdm.write(f"{job.target}: {what}", file=sys.stderr)
 
 
 def _line(job, error: Exception) -> str:

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from colorization.finishing_options import add_finishing_options
@@ -13,14 +15,18 @@ from colorization.process_settings import settle
 
 EPILOG = """\
 1. colorize_film shot.mp4 --export 0,40,80 --keyframes keyframes/
-   writes these frames, counted from 0, as images; colour them in any program
+   writes these frames, counted from 0, as images, but for those that are in the folder already;
+   colour them in any program
 2. colorize_film shot.mp4 --keyframes keyframes/
    trains a network on them, carries their colours along the film's motion, and fills with the
-   network's what no keyframe shows; what was trained is kept in shot.work/, so the same command
-   goes on after an interruption. shot.work/sources.csv tells of each frame how much of its colour
-   came from where, and the last line which frames to colour next
+   network's what no keyframe shows; what was trained is kept in shot.mp4.work/ beside the output,
+   so the same command goes on after an interruption, in the middle of the film as well.
+   sources.csv there tells of each frame how much of its colour came from where, and the last line
+   which frames to colour next; colour them, too, and give the same command again
 
-A keyframe is any image whose name ends in the number of its frame: frame_000040.png.
+A keyframe is any image whose name has frame_ and a number, frame_000040.png, or ends in the number
+of its frame. Those without colours are passed over.
+A film that this command has written, and nobody changed, is replaced; other files are not.
 """
 
 
@@ -42,11 +48,15 @@ def main(argv: list[str] | None = None) -> int:
     from colorization.training import TrainingError
     from colorization.video import VideoError
 
-    expected = (ImageError, KeyframeError, NetworkError, OSError, PropagationError, TrainingError)
+    expected = (ImageError, KeyframeError, NetworkError, PropagationError, TrainingError)
     try:
         if options.export is not None:
             return _export(options)
         return _colour(options)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"colorize_film: {where}{error.strerror or error}", file=sys.stderr)
+        return 1
     except (*expected, ValueError, VideoError) as error:
         print(f"colorize_film: {error}", file=sys.stderr)
         return 1
@@ -66,8 +76,15 @@ def _parser() -> argparse.ArgumentParser:
     add("clip", type=Path, metavar="CLIP", help="the grey film")
     add("--keyframes", nargs="+", required=True, metavar="PATH", help="coloured images, or folders")
     add("--export", type=_numbers, metavar="N,N", help="write these frames for colouring, and stop")
-    add("--output", type=Path, metavar="FILE", help="the coloured film (CLIP_coloured.mp4)")
-    add("--work", type=Path, metavar="DIR", help="where training is kept (CLIP.work)")
+    add(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="the coloured film (CLIP_coloured in the clip's own container, or in .mkv where that "
+        "cannot be written or cannot hold the clip's sound)",
+    )
+    add("--overwrite", action="store_true", help="replace the output, whoever wrote it")
+    add("--work", type=Path, metavar="DIR", help="where training is kept (CLIP.work by the output)")
     add(
         "--colours",
         choices=("both", "motion", "network"),
@@ -89,60 +106,117 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _numbers(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f'expected numbers like 0,40,80, got "{text}"') from None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise argparse.ArgumentTypeError(f'expected numbers like 0,40,80, got "{text}"')
+    return [int(part) for part in parts]
 
 
 def _export(options: argparse.Namespace) -> int:
     from colorization.keyframes import export_frames
 
-    files = export_frames(options.clip, options.export, Path(options.keyframes[0]))
-    print(f"{len(files)} frames to colour in {files[0].parent}")
+    folder = Path(options.keyframes[0])
+    written, kept = export_frames(options.clip, options.export, folder)
+    print(f"{len(written)} frames to colour in {folder}")
+    for path in kept:
+        print(f"kept: {path}")
     return 0
 
 
 def _colour(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from colorization.batch import Job, colour_film
+    from colorization.batch import colour_film
     from colorization.finishing_options import finish_of
-    from colorization.keyframe_film import colour_from_keyframes, write_sources
+    from colorization.inputs import Job
+    from colorization.keyframe_film import colour_from_keyframes, note_film, write_sources
     from colorization.keyframes import keyframe_files, read_keyframes
-    from colorization.video import open_video
 
-    with open_video(options.clip):
-        pass  # a clip that cannot be read is told before the training, not after
-    job = Job(options.clip, _beside(options.clip, options.output, "_coloured.mp4"))
-    work = options.work or options.clip.with_suffix(".work")
+    job = Job(options.clip, _target(options))  # what is wrong with it is told before the training
+    work = options.work or job.target.with_name(f"{options.clip.name}.work")
+    _check_replaceable(job.target, work, options)
     finish = finish_of(options)
-    keyframes = read_keyframes(keyframe_files(options.keyframes))
+    keyframes = read_keyframes(options.clip, keyframe_files(options.keyframes), _tell)
+    options.files = []
     colorizer = None if options.colours == "motion" else _trained(options, keyframes, work)
 
     def watch(film):
-        return tqdm(film, "colouring", len(film) or None, unit="frame", disable=None)
+        total, first = len(film) or None, film.skipped
+        return tqdm(film, "colouring", total, initial=first, unit="frame", disable=None)
+
+    def goes_on(frame):
+        print(f"{options.clip}: goes on at frame {frame}")
 
     way = (colorizer, options.batch, options.crf, watch, finish, options.temporal)
+    way += (_made_by(options, keyframes), goes_on)
     if options.colours == "network":
-        colour_film(job, *way)
+        lost = colour_film(job, *way)
     else:
-        sources, _ = colour_from_keyframes(job, keyframes, *way)
-        work.mkdir(parents=True, exist_ok=True)
+        notes = work / ".sources.part"
+        sources, lost = colour_from_keyframes(job, keyframes, *way, notes=notes)
         write_sources(work / "sources.csv", sources)
         _propose(sources)
+    note_film(work, job.target)
+    for what in lost:
+        _tell(f"{job.target}: {what}")
     print(f"{job.target}: coloured from {len(keyframes)} keyframes")
     return 0
 
 
-def _beside(clip: Path, output: Path | None, ending: str) -> Path:
-    return output or clip.with_name(f"{clip.stem}{ending}")
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _target(options: argparse.Namespace) -> Path:
+    """Return the film to write, in a container that takes the clip's sound."""
+    from colorization.formats import CONTAINERS
+    from colorization.video import UnwritableError, VideoError
+
+    clip = options.clip
+    if options.output is not None:
+        if options.output.resolve() == clip.resolve():
+            raise VideoError(f"{clip}: is the input and would be replaced; choose another --output")
+        _check_container(clip, options.output)
+        return options.output
+    suffix = clip.suffix if clip.suffix.lower() in CONTAINERS else ".mkv"
+    target = clip.with_name(f"{clip.stem}_coloured{suffix}")
+    try:
+        _check_container(clip, target)
+    except UnwritableError:
+        raise
+    except VideoError:
+        target = target.with_suffix(".mkv")
+        _check_container(clip, target)
+    return target
+
+
+class _Taken(Exception):
+    """The container takes what is in the clip."""
+
+
+def _check_container(clip: Path, target: Path) -> None:
+    """Raise VideoError where the clip cannot be read, or not be written at the target."""
+    from colorization.video import VideoWriter, open_video
+
+    with suppress(_Taken), open_video(clip) as film, VideoWriter(target, film) as writer:
+        writer.begin(film.height, film.width)
+        raise _Taken
+
+
+def _check_replaceable(target: Path, work: Path, options: argparse.Namespace) -> None:
+    """Raise VideoError for a file that this command has not written."""
+    from colorization.keyframe_film import is_noted
+    from colorization.video import VideoError
+
+    if target.exists() and not options.overwrite and not is_noted(work, target):
+        raise VideoError(
+            f"{target}: exists, and colorize_film did not write it; "
+            "choose another --output, or give --overwrite"
+        )
 
 
 def _trained(options: argparse.Namespace, keyframes: dict, work: Path):
     """Return what colours as the keyframes are: a network trained on them, or an ensemble."""
-    from functools import partial
-
     from colorization.finishing_options import ensemble_of
     from colorization.inference import Colorizer
     from colorization.keyframes import Recipe, train
@@ -152,8 +226,22 @@ def _trained(options: argparse.Namespace, keyframes: dict, work: Path):
     precision = options.precision or fast_precision(options.gpu)
     recipe = Recipe(options.network, options.iterations, options.batch, precision, options.seed)
     model = train(keyframes, work, recipe, options.gpu)
-    make = partial(Colorizer, gpu=options.gpu, size=(options.size,) * 2)
+
+    def make(deploy: Path, weights: Path):
+        options.files += [deploy, weights]
+        return Colorizer(deploy, weights, gpu=options.gpu, size=(options.size,) * 2)
+
     return ensemble_of(options, make(network_path(options.network), model), make)
+
+
+def _made_by(options: argparse.Namespace, keyframes: dict) -> dict:
+    """Return what the colours depend on; where they are computed is not among it."""
+    from colorization.keyframes import digest_of
+
+    names = ("colours", "size", "mean", "refine_members", "upsample", "refine")
+    digests = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in options.files]
+    made_by = {name: getattr(options, name) for name in names}
+    return {"networks": digests, "keyframes": digest_of(keyframes), **made_by}
 
 
 def _propose(sources: list) -> None:

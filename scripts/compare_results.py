@@ -74,7 +74,6 @@ def _rate(text: str) -> Fraction:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from colorization.batch import InputError
     from colorization.comparison import Comparison
     from colorization.comparison_pictures import ORIGINAL
     from colorization.comparison_report import (
@@ -85,6 +84,7 @@ def _run(options: argparse.Namespace) -> int:
     )
     from colorization.comparison_views import new_gallery
     from colorization.images import ImageError
+    from colorization.inputs import InputError
     from colorization.video import VideoError
 
     warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters comes as an error
@@ -122,8 +122,8 @@ def _run(options: argparse.Namespace) -> int:
 
 def _check_film(film: Path, inputs: list[Path]) -> None:
     """Raise InputError for a film that cannot be written or would replace what is compared."""
-    from colorization.batch import InputError, find_inputs
-    from colorization.video import CONTAINERS
+    from colorization.formats import CONTAINERS
+    from colorization.inputs import InputError, find_inputs
 
     if film.suffix.lower() not in CONTAINERS:
         raise InputError(f"--film {film}: films are written as {', '.join(CONTAINERS)}")
@@ -172,7 +172,7 @@ def _second_pass(comparison):
 
 
 def _unique(pairs: list[tuple[str, str]]) -> dict[str, str]:
-    from colorization.batch import InputError
+    from colorization.inputs import InputError
 
     found: dict[str, str] = {}
     for name, value in pairs:

@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
     keyframes = _prepare(original, grey, out / "keyframes")
     work = out / "work"
     arguments = [str(grey), "--keyframes", str(out / "keyframes"), "--work", str(work)]
-    arguments += ["--iterations", str(options.iterations)]
+    arguments += ["--iterations", str(options.iterations), "--overwrite"]
     training_started = time.perf_counter()
     for extra in (["--colours", "network", "--output", str(alone)], ["--output", str(film)]):
         if code := colorize_film.main(arguments + extra):

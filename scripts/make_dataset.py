@@ -85,12 +85,12 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     import os
 
-    from colorization.batch import InputError
     from colorization.dataset_build import DatasetError, build_dataset
     from colorization.dataset_inputs import find_parts, read_cuts
     from colorization.dataset_parts import Episode, Recipe
     from colorization.dataset_report import summary
     from colorization.dataset_sets import Split
+    from colorization.inputs import InputError
     from colorization.video import VideoError
 
     recipe = Recipe(

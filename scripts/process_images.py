@@ -124,9 +124,9 @@ def _size(text: str) -> tuple[int, int] | None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from colorization.batch import InputError, find_inputs, plan
     from colorization.cluster import ClusterError
     from colorization.finishing_options import finish_of
+    from colorization.inputs import InputError, find_inputs, plan
     from colorization.network import NetworkError, network_path, network_weights
 
     warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters comes as an error
@@ -184,18 +184,18 @@ def _tell_conditions(network: Path, output: Path) -> None:
 
 def _formats(names: list[str]) -> tuple[str | None, str | None]:
     """Return the suffixes for images and for films that --format asks for."""
-    from colorization import images, video
-    from colorization.batch import InputError
+    from colorization.formats import CONTAINERS, FORMATS
+    from colorization.inputs import InputError
 
     image, film = None, None
     for name in names:
         suffix = f".{name.lower().lstrip('.')}"
-        if suffix in images.FORMATS:
+        if suffix in FORMATS:
             image = suffix
-        elif suffix in video.CONTAINERS:
+        elif suffix in CONTAINERS:
             film = suffix
         else:
-            known = ", ".join((*images.FORMATS, *video.CONTAINERS))
+            known = ", ".join((*FORMATS, *CONTAINERS))
             raise InputError(f"--format {name}: expected one of {known}")
     return image, film
 
@@ -224,7 +224,7 @@ def _ray_colorizer(options: argparse.Namespace, deploy: Path, weights: Path, cho
 
     if options.gpu is not None:
         raise ValueError("--gpu is a GPU of this machine; --ray takes those of the cluster")
-    recipe = Recipe(choice, options.mean)
+    recipe = Recipe(choice, options.mean, options.refine_members)
     make = _noting(options, recipe.make)
     ensemble_of(options, make(deploy, weights), make)
     colorizer = RayColorizer(options.ray, recipe, options.batch, options.cpu)
@@ -245,7 +245,8 @@ def _noting(options: argparse.Namespace, make):
 
 def _made_by(options: argparse.Namespace) -> dict:
     """Return what the colours of a film depend on; where they are computed is not among it."""
-    names = ("size", "precision", "decode", "temperature", "seed", "mean", "upsample", "refine")
+    names = ("size", "precision", "decode", "temperature", "seed", "mean", "refine_members")
+    names += ("upsample", "refine")
     digests = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in options.files]
     return {"networks": digests, **{name: getattr(options, name) for name in names}}
 
@@ -295,11 +296,11 @@ def _colour_film(job, colorizer, finish, options: argparse.Namespace) -> Excepti
 
     try:
         way = (colorizer, options.batch, options.crf, watch, finish, options.temporal)
-        left_out = colour_film(job, *way, options.made_by, goes_on)
+        lost = colour_film(job, *way, options.made_by, goes_on)
     except Exception as error:  # whatever is wrong with one film, the others go on
         return error
-    if left_out:
-        tqdm.write(f"{job.target}: without {', '.join(left_out)}", file=sys.stderr)
+    for what in lost:
+        tqdm.write(f"{job.target}: {what}", file=sys.stderr)
     return None
 
 

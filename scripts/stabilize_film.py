@@ -23,7 +23,11 @@ def main(argv: list[str] | None = None) -> int:
 
     try:
         return _stabilize(options)
-    except (OSError, VideoError) as error:
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"stabilize_film: {where}{error.strerror or error}", file=sys.stderr)
+        return 1
+    except VideoError as error:
         print(f"stabilize_film: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -41,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("film", type=Path, metavar="COLOURED", help="the coloured film")
     add("--output", type=Path, metavar="OUT", help="the steady film (COLOURED_steady)")
+    add("--overwrite", action="store_true", help="replace the output if there is one")
     add("--strength", type=share, default=0.85, metavar="S", help="0 none, below 1 (0.85)")
     add("--ahead", type=whole, default=6, metavar="N", help="frames looked ahead (6)")
     add("--crf", type=int, default=14, help="quality of the film, smaller is better (14)")
@@ -50,22 +55,28 @@ def _parser() -> argparse.ArgumentParser:
 
 def _stabilize(options: argparse.Namespace) -> int:
     from colorization.film_parts import ResumableWriter
-    from colorization.video import VideoError, open_video
+    from colorization.video import VideoError, open_video, remarks
 
     output = options.output or _beside(options.film)
     if output.resolve() == options.film.resolve():
         raise VideoError(f"{output}: is the input and would be replaced; choose another --output")
+    if output.exists() and not options.overwrite:
+        raise VideoError(f"{output}: exists; choose another --output, or give --overwrite")
     made_by = {"strength": options.strength, "ahead": options.ahead}
     with (
         open_video(options.film) as film,
         ResumableWriter(output, film, made_by, options.crf) as writer,
     ):
+        count = writer.done
         for frame, pts in _steadied(film, writer.done, options):
             writer.write(frame, pts)
-    if writer.left_out:
-        print(f"{output}: without {', '.join(writer.left_out)}", file=sys.stderr)
+            count += 1
+    for what in remarks(film, writer.left_out):
+        print(f"{output}: {what}", file=sys.stderr)
     print(f"{output}: steadied")
-    if options.report:
+    if options.report and count == 1:
+        print("a film of one frame has no flicker")
+    elif options.report:
         _report(options.film, output)
     return 0
 
@@ -89,7 +100,7 @@ def _steadied(film, done: int, options: argparse.Namespace):
 
 def _beside(film: Path) -> Path:
     """Return the default output: in the film's own container where that can be written."""
-    from colorization.video import CONTAINERS
+    from colorization.formats import CONTAINERS
 
     suffix = film.suffix if film.suffix.lower() in CONTAINERS else ".mkv"
     return film.with_name(f"{film.stem}_steady{suffix}")

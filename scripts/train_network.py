@@ -72,8 +72,20 @@ def _parser() -> argparse.ArgumentParser:
     add("--iterations", type=positive, default=26700, metavar="N", help="(26700: 30 epochs)")
     add("--width", type=above_zero, default=1.0, metavar="W", help="share of the channels (1)")
     add("--crop", type=positive, default=224, metavar="N", help="pixels each way (224)")
-    add("--batch", type=positive, default=24, metavar="N", help="crops at once (24)")
-    add("--iter-size", type=positive, default=2, metavar="N", help="batches an iteration (2)")
+    add(
+        "--batch",
+        type=positive,
+        default=0,
+        metavar="N",
+        help="crops at once (the network's: 24, residual 4)",
+    )
+    add(
+        "--iter-size",
+        type=positive,
+        default=0,
+        metavar="N",
+        help="batches an iteration (the network's: 2, residual 12)",
+    )
     add(
         "--rate", type=above_zero, default=0.001, metavar="R", help="learning rate at first (0.001)"
     )

@@ -10,10 +10,11 @@ import numpy as np
 from colorization.baselines import levin
 from colorization.baselines.levin import ScribbleError
 from colorization.baselines.scribbles import automatic_scribbles, painted
-from colorization.batch import InputError, Job
-from colorization.images import SUFFIXES, read_image, write_image
+from colorization.formats import IMAGE_SUFFIXES
+from colorization.images import read_image, write_image
 from colorization.inference import Colorizer, lightness, paint
-from colorization.video import CRF, VideoReader, VideoWriter, open_video
+from colorization.inputs import InputError, Job
+from colorization.video import CRF, VideoReader, VideoWriter, open_video, remarks
 
 Painter = Callable[[np.ndarray], np.ndarray]  # L (H, W) -> ab (2, H, W)
 
@@ -34,7 +35,7 @@ def colour_film(
 ) -> list[str]:
     """Colour a film frame by frame, with its times and sound; `watch` sees the frames pass.
 
-    Returns what the container did not take, see `VideoWriter`. On an error no file is left behind.
+    Returns what was lost, see `video.remarks`. On an error no file is left behind.
     """
     with (
         open_video(job.source, grey_planes=True) as film,
@@ -43,7 +44,7 @@ def colour_film(
         for frame, pts in watch(film):
             L = lightness(frame)
             writer.write(paint(L, painter(L), frame.dtype), pts)
-    return writer.left_out
+    return remarks(film, writer.left_out)
 
 
 def by_scribbles(job: Job, scribbles: Path) -> Painter:
@@ -80,8 +81,8 @@ def scribbles_of(place: Path, scribbles: Path) -> Path:
     """
     if not scribbles.is_dir():
         return scribbles
-    for suffix in (place.suffix, *SUFFIXES):
+    for suffix in (place.suffix, *IMAGE_SUFFIXES):
         path = scribbles / place.with_suffix(suffix)
-        if path.is_file() and suffix.lower() in SUFFIXES:
+        if path.is_file() and suffix.lower() in IMAGE_SUFFIXES:
             return path
     raise InputError(f"no scribbles for it: {scribbles / place.with_suffix('.png')} is missing")

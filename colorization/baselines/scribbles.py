@@ -11,6 +11,11 @@ from colorization.histogram import annealed_mean
 from colorization.upsampling import STRIDE
 
 DIFFERENCE = 0.01  # of the largest value, in any channel: a pixel that differs by more was painted
+SLIGHT = 0.03  # likewise: where most grey ones differ by less, it is the noise of JPEG
+CHROMA = 0.06  # the length of (Cb, Cr), of a stroke in such a file; skin has 0.1
+FULL = 0.85  # of the largest chroma about it, of a pixel inside of a stroke
+ABOUT = 7  # pixels: the side of that square
+TOGETHER = 3  # such pixels at least in a square of 3x3
 MOST = 0.9  # of the pixels may differ from the target; more cannot be scribbles on it
 DISTANCE = 4  # samples of the network's output between two peaks
 SMOOTHING = 1.0  # samples, the sigma of the Gaussian over the confidence
@@ -22,7 +27,9 @@ def painted(L: np.ndarray, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     `image` is RGB (H, W, 3) or with alpha (H, W, 4), uint8 or uint16, for L (H, W). With alpha, a
     scribble is where alpha is above 0. Without, and where alpha is full everywhere and tells
-    nothing, it is where the image differs from L shown in grey, as Levin et al. have it.
+    nothing, it is where the image differs from L shown in grey, as Levin et al. have it. In a file
+    with the noise of JPEG everything differs; there it is the inside of what has a clear colour,
+    without the rim, in which JPEG mixes it with grey.
     ScribbleError for an image of another size, and where nothing or nearly everything is painted.
     """
     if image.shape[:2] != L.shape:
@@ -31,9 +38,10 @@ def painted(L: np.ndarray, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     top = np.iinfo(image.dtype).max
     sRGB = image[..., :3].astype(np.float32) / top
     seen_through = image.shape[2] == 4 and bool((image[..., 3] < top).any())
-    mask = image[..., 3] > 0 if seen_through else _differs(L, sRGB)
+    ab = np.moveaxis(sRGB_to_Lab(sRGB)[..., 1:], -1, 0)
+    mask = image[..., 3] > 0 if seen_through else _strokes(L, sRGB)
     _check(mask, seen_through)
-    return np.moveaxis(sRGB_to_Lab(sRGB)[..., 1:], -1, 0), mask
+    return ab, mask
 
 
 def automatic_scribbles(
@@ -81,9 +89,29 @@ def peaks(confidence: np.ndarray, distance: int = DISTANCE) -> tuple[np.ndarray,
     return tuple(np.array(kept).T)
 
 
-def _differs(L: np.ndarray, sRGB: np.ndarray) -> np.ndarray:
+def _strokes(L: np.ndarray, sRGB: np.ndarray) -> np.ndarray:
+    """Return where an image without alpha was painted."""
     grey = Lab_to_sRGB(np.stack([L, *np.zeros((2, *L.shape), L.dtype)], axis=-1))
-    return (np.abs(sRGB - grey) > DIFFERENCE).any(-1)
+    difference = np.abs(sRGB - grey).max(-1)
+    chroma = _chroma(sRGB)
+    differs = difference > DIFFERENCE
+    grey_ones = difference[differs & (chroma < CHROMA)]
+    noisy = (grey_ones < SLIGHT).sum() > len(grey_ones) / 2
+    return _coloured(chroma) if noisy else differs
+
+
+def _chroma(sRGB: np.ndarray) -> np.ndarray:
+    """Return the length of (Cb, Cr), which JPEG stores (BT.601), and its noise in Y' leaves."""
+    R, G, B = np.moveaxis(sRGB, -1, 0)
+    Y = 0.299 * R + 0.587 * G + 0.114 * B
+    return np.hypot((B - Y) / 1.772, (R - Y) / 1.402)
+
+
+def _coloured(chroma: np.ndarray) -> np.ndarray:
+    largest = ndimage.maximum_filter(chroma, ABOUT, mode="nearest")
+    inside = (chroma > CHROMA) & (chroma >= FULL * largest)
+    neighbours = ndimage.uniform_filter(inside.astype(np.float32), 3, mode="constant")
+    return inside & (neighbours > (TOGETHER - 0.5) / 9)
 
 
 def _check(mask: np.ndarray, seen_through: bool) -> None:

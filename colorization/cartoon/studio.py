@@ -14,7 +14,7 @@ import cv2
 from tqdm import tqdm
 
 from colorization.cartoon.film import RATE, Episode
-from colorization.files import replacing
+from colorization.files import write_text
 from colorization.video import VideoWriter
 
 CRF = 14  # of H.264: next to no loss
@@ -50,8 +50,7 @@ def write_episode(
             tick()
     head = json.dumps(_header(episode), indent=1).removesuffix("\n}")
     lines = ",\n  ".join(truths)
-    with replacing(record) as temporary:
-        temporary.write_text(f'{head},\n "frames": [\n  {lines}\n ]\n}}\n')
+    write_text(record, f'{head},\n "frames": [\n  {lines}\n ]\n}}\n')
     return film, record
 
 

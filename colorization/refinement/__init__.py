@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 
 from colorization.refinement.clustering import check_clusters, cluster_regions
-from colorization.refinement.flood_fill import check_leftover, check_planes, fill, flood_fill
+from colorization.refinement.flood_fill import check_planes, fill, flood_fill
 from colorization.refinement.segmentation import felzenszwalb, grow_regions
 from colorization.refinement.tracking import ColourTracker
 
@@ -31,8 +31,8 @@ SEGMENTATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 class Refiner:
     """Evens out the colours of images, or of the frames of one film in their order.
 
-    `segmentation` is one of SEGMENTATIONS; `clusters` and `leftover` are those of `flood_fill`;
-    with `film` a region's colour follows it from frame to frame (`ColourTracker`).
+    `segmentation` is one of SEGMENTATIONS; `clusters` is that of `flood_fill`; with `film` the
+    colour of a region follows it from frame to frame (`ColourTracker`).
     """
 
     def __init__(
@@ -40,15 +40,13 @@ class Refiner:
         segmentation: str = "growing",
         clusters: int | str = 2,
         film: bool = False,
-        leftover: str = "keep",
     ):
         if segmentation not in SEGMENTATIONS:
             names = ", ".join(SEGMENTATIONS)
             raise ValueError(f'segmentation: expected one of {names}, got "{segmentation}"')
         check_clusters(clusters)
-        check_leftover(leftover)
         self._segment = SEGMENTATIONS[segmentation]
-        self._clusters, self._leftover = clusters, leftover
+        self._clusters = clusters
         self._tracker = ColourTracker() if film else None
 
     def __call__(self, L: np.ndarray, ab: np.ndarray, flow: np.ndarray | None = None) -> np.ndarray:
@@ -62,7 +60,7 @@ class Refiner:
         colours = (
             found.largest() if self._tracker is None else self._tracker(L, labels, found, flow)
         )
-        return fill(ab, labels, colours, self._leftover)
+        return fill(ab, labels, colours)
 
     def reset(self) -> None:
         """Forget the frames so far: the next one begins a new shot."""

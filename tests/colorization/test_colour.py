@@ -8,6 +8,7 @@ from skimage.color import lab2rgb, rgb2lab, rgb2xyz, xyz2lab
 from colorization import colour
 from colorization.colour import (
     Lab_to_sRGB,
+    Lab_to_sRGB_of_L,
     Lab_to_XYZ,
     RGB_to_XYZ,
     XYZ_to_Lab,
@@ -97,6 +98,24 @@ def test_clip_keeps_the_colours_of_the_gamut(library):
     clipped, free = (library.host(Lab_to_sRGB(Lab, clip=clip)) for clip in (True, False))
     assert free.min() < -0.1 and free.max() > 1.1
     np.testing.assert_array_equal(clipped, free.clip(0, 1))
+
+
+def test_colours_outside_the_gamut_keep_their_lightness(library):
+    Lab = np.random.default_rng(6).uniform([0, -110, -110], [100, 110, 110], (41, 43, 3))
+    sRGB = library.host(Lab_to_sRGB_of_L(library.array(Lab.astype(np.float32))))
+    assert sRGB.min() >= 0 and sRGB.max() <= 1
+    back, clipped = sRGB_to_Lab(sRGB), sRGB_to_Lab(library.host(Lab_to_sRGB(library.array(Lab))))
+    assert np.abs(back - Lab)[..., 0].max() < 0.05
+    assert np.abs(clipped - Lab)[..., 0].max() > 20
+    inside = np.abs(clipped - Lab).max(-1) < 0.01
+    assert 0.1 < inside.mean() < 0.5
+    np.testing.assert_allclose(back[inside], Lab[inside], atol=0.05)
+
+
+def test_black_stays_black_and_white_stays_white(library):
+    Lab = np.array([[0.0, 20, 10], [0, -30, 50], [100, 20, -40]])
+    sRGB = library.host(Lab_to_sRGB_of_L(library.array(Lab)))
+    np.testing.assert_allclose(sRGB, [[0] * 3, [0] * 3, [1] * 3], atol=1e-6)
 
 
 def test_a_single_colour_keeps_its_dtype(library):

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from colorization import metrics
-from colorization.batch import InputError
 from colorization.colour import sRGB_to_Lab
 from colorization.comparison import BIN, BINS, GREY, Comparison, Mean, without_colour
 from colorization.dataset import resized
 from colorization.images import Picture, write_image
 from colorization.inference import lightness
+from colorization.inputs import InputError
 from colorization.video import open_video, write_video
 
 H, W = 12, 20

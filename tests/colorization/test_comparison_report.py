@@ -9,7 +9,6 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from colorization.batch import InputError
 from colorization.comparison import BIN, Comparison, Row
 from colorization.comparison_report import (
     COLUMNS,
@@ -20,6 +19,7 @@ from colorization.comparison_report import (
     write_rows,
 )
 from colorization.images import Picture, write_image
+from colorization.inputs import InputError
 
 KEYS = [column.key for column in COLUMNS]
 

@@ -223,18 +223,6 @@ def test_one_member_is_refined_too(members):
     assert result == pytest.approx(members[0].predict([L])[0] / 2, abs=1e-3)
 
 
-def test_each_member_has_its_own_refinement(members):
-    L = noise_L(*SIZE)
-    factors = (0.5, 1, 2)
-    refiners = [lambda L, ab, factor=factor: factor * ab for factor in factors]
-    result = Ensemble(members, refine=refiners).predict([L])[0]
-    each = [member.predict([L])[0] for member in members]
-    expected = sum(factor * ab for factor, ab in zip(factors, each)) / 3
-    assert result == pytest.approx(expected, abs=5e-3)
-    with pytest.raises(ValueError, match="refine: expected one, or 3 as members, got 2"):
-        Ensemble(members, refine=refiners[:2])
-
-
 def test_the_refinement_of_the_thesis_fits_in(members):
     L = noise_L(*SIZE)
     single = Ensemble(members[:1], refine=Refiner()).predict([L])[0]

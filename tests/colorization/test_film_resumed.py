@@ -8,9 +8,10 @@ import pytest
 from tiny_network import write_tiny_network
 
 from colorization import batch, film_parts
-from colorization.batch import Job, colour_film, warm_up
+from colorization.batch import colour_film, warm_up
 from colorization.finishing import Finish
 from colorization.inference import Colorizer
+from colorization.inputs import Job
 from colorization.video import VideoError, open_video, write_video
 
 H, W = 36, 52

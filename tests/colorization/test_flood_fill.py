@@ -13,7 +13,7 @@ from colorization.refinement.clustering import (
     cluster_regions,
     k_means,
 )
-from colorization.refinement.flood_fill import flood_fill, spread
+from colorization.refinement.flood_fill import flood_fill
 
 
 def naive_k_means(points, k):
@@ -124,22 +124,7 @@ def test_numbers_without_pixels_do_no_harm():
 
 
 def test_without_regions_everything_stays(ab, labels):
-    nothing = np.full_like(labels, -1)
-    for leftover in ("keep", "nearest"):
-        result = flood_fill(ab, nothing, leftover=leftover)
-        assert (result == ab).all()
-
-
-def test_leftover_pixels_take_the_nearest_region():
-    labels = np.full((9, 14), -1, np.int32)
-    labels[4, 2], labels[4, 11] = 1, 0
-    y, x = np.indices(labels.shape)
-    expected = np.where(x < 7, 1, 0)
-    assert (spread(labels) == expected).all()
-    ab = np.stack((10.0 * x, y))
-    result = flood_fill(ab, labels, leftover="nearest")
-    assert (result[0] == np.where(x < 7, 20, 110)).all() and (result[1] == 4).all()
-    assert (labels < 0).sum() == labels.size - 2
+    assert (flood_fill(ab, np.full_like(labels, -1)) == ab).all()
 
 
 @pytest.mark.parametrize("clusters", [0, -1, 2.5, "knee"])
@@ -157,11 +142,7 @@ def test_shapes_that_do_not_agree_are_refused(ab, labels):
         Refiner()(labels.astype(float), ab[:, 1:])
 
 
-def test_unknown_words_are_refused(ab, labels):
-    with pytest.raises(ValueError, match='leftover: expected one of keep, nearest, got "drop"'):
-        flood_fill(ab, labels, leftover="drop")
-    with pytest.raises(ValueError, match='leftover: expected one of keep, nearest, got "drop"'):
-        Refiner(leftover="drop")
+def test_unknown_words_are_refused():
     with pytest.raises(ValueError, match='expected one of growing, felzenszwalb, got "snakes"'):
         Refiner("snakes")
     with pytest.raises(ValueError, match="clusters: expected 1, 2, "):

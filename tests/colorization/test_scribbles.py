@@ -1,7 +1,11 @@
 """Scribbles that were painted, and those from a network's histograms."""
 
+import io
+
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from colorization.baselines import colour_by_example, levin
 from colorization.baselines.levin import ScribbleError
@@ -111,6 +115,41 @@ def test_full_alpha_tells_nothing(strokes):
     L, image, expected = strokes
     opaque = np.dstack([image, np.full((20, 31), 255, np.uint8)])
     np.testing.assert_array_equal(painted(L, opaque)[1], expected)
+
+
+def as_jpeg(image, quality, subsampling):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=quality, subsampling=subsampling)
+    return np.asarray(Image.open(file))
+
+
+@pytest.mark.parametrize("quality", [95, 85, 75])
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:0"])
+def test_strokes_in_a_jpeg(quality, subsampling):
+    """Its noise is no grey scribble, and the rim of a stroke, mixed with grey, is none either."""
+    noise = np.random.default_rng(6).random((112, 152), np.float32)
+    blurred = cv2.GaussianBlur(noise, (0, 0), 1.5)
+    grey = cv2.normalize(blurred, None, 40, 220, cv2.NORM_MINMAX).astype(np.uint8)
+    image, strokes = np.dstack([grey] * 3), np.zeros(grey.shape, bool)
+    for place, colour in (((20, 31), (200, 40, 40)), ((70, 90), (40, 90, 200))):
+        stroke = np.zeros(grey.shape, np.uint8)
+        cv2.line(stroke, place[::-1], (place[1] + 40, place[0] + 15), 1, 6)
+        image[stroke > 0] = colour
+        strokes |= stroke > 0
+    L = lightness(np.dstack([grey] * 3))
+    expected, mask = painted(L, image)
+    np.testing.assert_array_equal(mask, strokes)
+    ab, mask = painted(L, as_jpeg(image, quality, subsampling))
+    assert not mask[~strokes].any() and mask[strokes].mean() > 0.2
+    results = levin.colour(L, ab, mask), levin.colour(L, expected, strokes)
+    assert np.hypot(*(results[0] - results[1])).mean() < 8 < np.hypot(*results[1]).mean() / 5
+
+
+def test_grey_strokes_in_a_file_without_loss(strokes):
+    """White tells, as in the pictures of Levin et al., what is to stay grey."""
+    L, image, expected = strokes
+    image[1, 4:9], expected[1, 4:9] = 255, True
+    np.testing.assert_array_equal(painted(L, image)[1], expected)
 
 
 @pytest.mark.parametrize(

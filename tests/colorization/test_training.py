@@ -26,7 +26,7 @@ SMALL = Plan(
     batch=2,
     iter_size=1,
     validate_every=2,
-    validation_batches=1,
+    validation_images=2,
 )
 
 
@@ -83,6 +83,51 @@ def test_the_initialisation_from_data_is_what_the_training_starts_from(data, tmp
     assert np.abs(start[0] - weights(tmp_path / "xavier" / "best.caffemodel")[0]).max() > 0.01
     told = json.loads((tmp_path / "magic" / "conditions.json").read_text())["conditions"]
     assert "width 0.0625, MagicInit, Adam from 0.001" in told
+
+
+def test_snapshots_on_the_way_and_after_a_kill(data, tmp_path, monkeypatch):
+    """A killed training goes on from a snapshot, of which no more than two are kept."""
+    work, plan = tmp_path / "work", SMALL._replace(iterations=60, validate_every=0)
+    follow, found, processes = training._follow, [], []
+
+    class Noted(subprocess.Popen):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            processes.append(self)
+
+    def killing(lines, log, bar):
+        def watched():
+            for line in lines:
+                yield line
+                found.append(len(list(work.glob("*.solverstate"))))
+                if "Iteration 12," in line:
+                    processes[-1].kill()
+
+        return follow(watched(), log, bar)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "_follow", killing)
+        patch.setattr(subprocess, "Popen", Noted)
+        with pytest.raises(TrainingError, match="caffe train failed: ended by SIGKILL"):
+            training.train(plan, data, work)
+    assert 1 <= max(found) <= 2
+    state = training.latest_state(work)
+    assert 8 <= training._iteration(state) < 60
+    training.train(plan, data, work)
+    assert validated(work) == [60]
+    assert [path.name for path in work.glob("*.solverstate")] == ["model_iter_60.solverstate"]
+
+
+@pytest.mark.parametrize("network, batch, iter_size", [("residual", 4, 12), ("plain", 24, 2)])
+def test_a_network_says_its_batch(data, tmp_path, network, batch, iter_size):
+    plan = Plan(network, 10)
+    found = training.write_prototxts(plan, data, tmp_path, None)
+    assert (found.batch, found.iter_size) == (batch, iter_size)
+    chosen = training.write_prototxts(plan._replace(batch=3, iter_size=5), data, tmp_path, None)
+    net = training.read_message(tmp_path / "train.prototxt", caffe_pb2.NetParameter())
+    solver = training.read_message(tmp_path / "solver.prototxt", caffe_pb2.SolverParameter())
+    assert (chosen.batch, net.layer[0].data_param.batch_size) == (3, 3)
+    assert (chosen.iter_size, solver.iter_size) == (5, 5)
 
 
 @pytest.mark.parametrize("every", [2, 4])

@@ -32,11 +32,16 @@ def make_film(
     rate=25,
     codec="libx264",
     audio=None,
+    layout="mono",
     rotation=None,
     aspect=None,
     options=None,
+    last=None,
 ):
-    """Write a film with PyAV alone; `times` in milliseconds, `audio` the name of a codec."""
+    """Write a film with PyAV alone; `times` in milliseconds, `audio` the name of a codec.
+
+    The last frame lasts `last` milliseconds.
+    """
     frames = pictures() if frames is None else frames
     times = times or [1000 * i // rate for i in range(len(frames))]
     with av.open(str(path), "w", options=options or {}) as output:
@@ -50,33 +55,43 @@ def make_film(
             stream.codec_context.sample_aspect_ratio = aspect
         if audio:
             sound = output.add_stream(audio, rate=48000)
-            sound.layout = "mono"
-            add_sound(output, sound, times[-1] / 1000)
+            sound.layout = layout
+            add_sound(output, sound, times[0] / 1000, times[-1] / 1000)
+        if last:
+            stream.options = {"bf": "0"}
         for image, time in zip(frames, times):
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame.pts, frame.time_base = time, Fraction(1, 1000)
             output.mux(stream.encode(frame))
-        output.mux(stream.encode(None))
+        packets = stream.encode(None)
+        if last:
+            packets[-1].duration = last
+        output.mux(packets)
     if rotation:
         write_rotation(path, rotation)
     return path
 
 
 def write_rotation(path, degrees):
-    """Put a rotation, counterclockwise, into the track header of an MP4 (ISO 14496-12, 8.3.2)."""
+    """Put a rotation, counterclockwise, into the track header of an MP4."""
+    cos, sin = {90: (0, 1), 180: (-1, 0), -90: (0, -1)}[degrees]
+    write_matrix(path, cos, -sin, sin, cos)
+
+
+def write_matrix(path, a, b, c, d):
+    """Let x' = ax + cy, y' = bx + dy in the track header of an MP4 (ISO 14496-12, 8.3.2)."""
     data = bytearray(path.read_bytes())
     matrix = data.index(b"tkhd") + 4 + 40
-    cos, sin = {90: (0, 1), 180: (-1, 0), -90: (0, -1)}[degrees]
-    one = 1 << 16
-    data[matrix : matrix + 20] = struct.pack(">5i", cos * one, -sin * one, 0, sin * one, cos * one)
+    data[matrix : matrix + 20] = struct.pack(">5i", *(n << 16 for n in (a, b, 0, c, d)))
     path.write_bytes(data)
 
 
-def add_sound(output, stream, seconds):
-    samples = np.random.default_rng(9).normal(0, 0.1, (1, int(48000 * seconds)))
+def add_sound(output, stream, start, end):
+    """Write noise; times in seconds."""
+    samples = np.random.default_rng(9).normal(0, 0.1, (1, int(48000 * (end - start))))
     frame = av.AudioFrame.from_ndarray(samples.astype(np.float32), format="fltp", layout="mono")
-    frame.rate, frame.pts = 48000, 0
-    resampler = av.AudioResampler(stream.format, "mono", 48000, frame_size=stream.frame_size)
+    frame.rate, frame.pts = 48000, int(48000 * start)
+    resampler = av.AudioResampler(stream.format, stream.layout, 48000, frame_size=stream.frame_size)
     for part in (*resampler.resample(frame), *resampler.resample(None), None):
         output.mux(stream.encode(part))
 
@@ -177,6 +192,66 @@ def test_frames_are_upright_rgb(tmp_path):
             assert np.abs(frame.astype(int) - original).mean() < 12
 
 
+@pytest.mark.parametrize("start", [35_000_000, -2_000])
+def test_times_count_from_the_start(tmp_path, start):
+    times = [start + 40 * i for i in range(12)]
+    source = make_film(tmp_path / "in.nut", times=times, audio="aac")
+    result = recode(source, tmp_path / "out.mkv")
+    with av.open(str(result)) as container:
+        assert container.duration / 1e6 < 0.6
+    before, after = (packets(path, "audio") for path in (source, result))
+    assert [data for _, data in after] == [data for _, data in before]
+    offset = decoded(result)[0][0] - decoded(source)[0][0]
+    assert [time - offset for time, _ in after] == pytest.approx([t for t, _ in before], abs=0.002)
+
+
+def test_chapters_count_from_the_start(tmp_path):
+    chapter = {"id": 1, "start": 70_100, "end": 70_400, "time_base": Fraction(1, 1000)}
+    source = tmp_path / "in.mkv"
+    make_film(tmp_path / "plain.mp4", times=[70_000 + 40 * i for i in range(12)])
+    with av.open(str(tmp_path / "plain.mp4")) as plain, av.open(str(source), "w") as out:
+        out.set_chapters([{**chapter, "metadata": {"title": "One"}}])
+        remux(out, plain)
+    with av.open(str(recode(source, tmp_path / "out.mkv"))) as container:
+        (part,) = container.chapters()
+        assert [part[key] * part["time_base"] for key in ("start", "end")] == [
+            Fraction(1, 10),
+            Fraction(4, 10),
+        ]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov", ".webm"])
+@pytest.mark.parametrize("source", ["in.mp4", "in.mkv"])
+def test_the_last_frame_lasts_as_long_as_before(tmp_path, source, suffix):
+    source = make_film(tmp_path / source, pictures(4), times=[0, 100, 300, 400], last=5000)
+    with av.open(str(recode(source, tmp_path / f"out{suffix}"))) as container:
+        assert container.duration / 1e6 == pytest.approx(5.4, abs=0.002)
+    recode(tmp_path / f"out{suffix}", tmp_path / "again.mp4")
+    with av.open(str(tmp_path / "again.mp4")) as container:
+        assert container.duration / 1e6 == pytest.approx(5.4, abs=0.002)
+
+
+def test_files_joined_byte_by_byte(tmp_path):
+    """The times begin anew, and the frames are larger."""
+    parts = [
+        make_film(tmp_path / f"{width}.ts", pictures(30, height, width), audio="aac")
+        for height, width in ((H, W), (3 * H, 2 * W))
+    ]
+    source = tmp_path / "in.ts"
+    source.write_bytes(b"".join(part.read_bytes() for part in parts))
+    with open_video(source) as film:
+        frames, pts = zip(*film)
+    assert [frame.shape for frame in frames] == [(H, W, 3)] * 60
+    assert np.diff(pts) * film.time_base == pytest.approx([0.04] * 59)
+    for frame, (_, large) in zip(frames[30:], decoded(parts[1]), strict=True):
+        small = cv2.resize(large, (W, H), interpolation=cv2.INTER_AREA)
+        assert np.abs(frame.astype(int) - small).mean() < 3
+    result = recode(source, tmp_path / "out.mp4")
+    sound = [data for part in parts for _, data in packets(part, "audio")]
+    assert len(packets(result, "audio")) == len(sound)
+    assert packets(result, "audio")[-1][0] == pytest.approx(2.4, abs=0.1)
+
+
 def test_frames_come_one_by_one(tmp_path):
     """The first frame is there before the last is decoded: the file may be broken behind it."""
     film = make_film(tmp_path / "in.mkv", pictures(120))
@@ -213,7 +288,7 @@ def test_two_audio_tracks_and_their_languages(tmp_path):
         for track, language in zip(tracks, ("eng", "cze")):
             track.metadata["language"] = language
         for track in tracks:
-            add_sound(output, track, 0.4)
+            add_sound(output, track, 0, 0.4)
         for image in pictures(10):
             output.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         output.mux(video.encode(None))
@@ -229,6 +304,33 @@ def test_audio_that_the_container_does_not_take(tmp_path):
         f"{tmp_path / 'out.webm'}: .webm cannot hold the audio (aac) of {source}; write .mkv"
     )
     assert sorted(tmp_path.iterdir()) == [source]
+
+
+@pytest.mark.parametrize(
+    ("audio", "suffix"), [("pcm_s16le", ".mp4"), ("flac", ".mov"), ("libopus", ".mov")]
+)
+def test_audio_that_the_container_takes_in_the_beginning_only(tmp_path, audio, suffix):
+    """The muxer has no place for the audio, but does not say so when the stream is added."""
+    target = tmp_path / f"out{suffix}"
+    source = make_film(tmp_path / "in.mkv", audio=audio, layout="stereo")
+    codec = audio.removeprefix("lib")
+    message = f"{target}: {suffix} cannot hold the audio ({codec}) of {source}; write .mkv"
+    with open_video(source) as film:
+        with pytest.raises(VideoError) as checked:
+            VideoWriter(target, film).check()
+        with pytest.raises(VideoError) as begun, VideoWriter(target, film) as writer:
+            writer.begin(H, W)
+    assert str(checked.value) == str(begun.value) == message
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_a_check_that_finds_nothing(tmp_path):
+    source = make_film(tmp_path / "in.mkv", audio="aac")
+    with open_video(source) as film, VideoWriter(tmp_path / "out.mp4", film) as writer:
+        writer.check()
+        for frame, pts in film:
+            writer.write(frame, pts)
+    assert packets(tmp_path / "out.mp4", "audio") == packets(source, "audio")
 
 
 def test_subtitles_are_copied(tmp_path):
@@ -247,6 +349,55 @@ def test_subtitles_that_the_container_does_not_take_are_named(tmp_path):
     assert len(decoded(tmp_path / "out.mp4")) == 12
 
 
+def remux(output, *sources):
+    """Copy the first streams of films."""
+    for source, copy in [(s, output.add_stream_from_template(s.streams[0])) for s in sources]:
+        for packet in source.demux(source.streams[0]):
+            if packet.dts is not None:
+                packet.stream = copy
+                output.mux(packet)
+
+
+def test_attachments_are_copied_or_named(tmp_path):
+    source, font = tmp_path / "in.mkv", bytes(range(200))
+    with av.open(str(make_film(tmp_path / "a.mp4"))) as plain, av.open(str(source), "w") as out:
+        out.add_attachment("font.ttf", "application/x-truetype-font", font)
+        remux(out, plain)
+    with av.open(str(recode(source, tmp_path / "out.mkv"))) as container:
+        (attachment,) = container.streams.attachments
+        assert (attachment.data, attachment.mimetype) == (font, "application/x-truetype-font")
+        assert attachment.name == "font.ttf"
+    for suffix in (".mp4", ".webm"):
+        assert left_out(source, tmp_path / f"out{suffix}") == ["attachment (font.ttf)"]
+
+
+def left_out(source, target):
+    with open_video(source) as film, VideoWriter(target, film) as writer:
+        for frame, pts in film:
+            writer.write(frame, pts)
+    return writer.left_out
+
+
+def test_other_video_is_named(tmp_path):
+    source, films = tmp_path / "in.mkv", [make_film(tmp_path / f"{i}.mp4") for i in range(2)]
+    with ExitStack() as stack:
+        out, *plain = (stack.enter_context(av.open(*args)) for args in ((source, "w"), *zip(films)))
+        remux(out, *plain)
+    assert left_out(source, tmp_path / "out.mkv") == ["video (h264)"]
+    assert len(decoded(tmp_path / "out.mkv")) == 12
+
+
+def test_data_is_named(tmp_path):
+    source = tmp_path / "in.ts"
+    with av.open(str(make_film(tmp_path / "a.ts"))) as plain, av.open(str(source), "w") as out:
+        data = out.add_data_stream("klv")
+        remux(out, plain)
+        packet = av.Packet(bytes(16))
+        packet.stream, packet.pts, packet.dts = data, 0, 0
+        out.mux(packet)
+    assert left_out(source, tmp_path / "out.mp4") == ["data (klv)"]
+
+
 def test_title_and_chapters(tmp_path):
     source = tmp_path / "in.mkv"
     chapter = {"id": 1, "start": 0, "end": 200, "time_base": Fraction(1, 1000)}
@@ -254,14 +405,11 @@ def test_title_and_chapters(tmp_path):
     with av.open(str(tmp_path / "plain.mkv")) as plain, av.open(str(source), "w") as out:
         out.metadata["title"] = "A short film"
         out.set_chapters([{**chapter, "metadata": {"title": "One"}}])
-        stream = out.add_stream_from_template(plain.streams.video[0])
-        for packet in plain.demux(video=0):
-            if packet.dts is not None:
-                packet.stream = stream
-                out.mux(packet)
+        remux(out, plain)
     with av.open(str(recode(source, tmp_path / "out.mp4"))) as container:
         assert container.metadata["title"] == "A short film"
         assert [part["metadata"]["title"] for part in container.chapters()] == ["One"]
+    assert left_out(tmp_path / "out.mp4", tmp_path / "again.mp4") == []  # their track is no data
 
 
 # Shape and colours
@@ -283,6 +431,24 @@ def test_a_stored_rotation_is_carried_out(tmp_path, rotation):
         turned = Fraction(4, 3) if rotation == 180 else Fraction(3, 4)
         assert stream.sample_aspect_ratio == turned
         assert next(container.decode(video=0)).rotation == 0
+
+
+@pytest.mark.parametrize(
+    "matrix", [(-1, 0, 0, 1), (1, 0, 0, -1), (0, 1, 1, 0), (0, -1, -1, 0), (-1, 0, 0, -1)]
+)
+def test_a_stored_mirroring_is_carried_out(tmp_path, matrix):
+    source = make_film(tmp_path / "in.mp4", aspect=Fraction(4, 3))
+    with open_video(source) as film:
+        stored = [frame for frame, _ in film]
+    write_matrix(source, *matrix)
+    a, b, c, d = matrix
+    y, x = np.mgrid[:H, :W]
+    columns, rows = a * x + c * y, b * x + d * y
+    with open_video(source) as film:
+        assert film.sample_aspect_ratio == (Fraction(4, 3) if a else Fraction(3, 4))
+        for (frame, _), before in zip(film, stored, strict=True):
+            assert frame.shape == (film.height, film.width, 3)
+            np.testing.assert_array_equal(frame[rows - rows.min(), columns - columns.min()], before)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
@@ -426,7 +592,7 @@ def test_files_that_are_no_films(tmp_path):
 
 def test_a_file_with_sound_alone(tmp_path):
     with av.open(str(tmp_path / "sound.mkv"), "w") as output:
-        add_sound(output, output.add_stream("aac", rate=48000, layout="mono"), 0.5)
+        add_sound(output, output.add_stream("aac", rate=48000, layout="mono"), 0, 0.5)
     assert failure(tmp_path / "sound.mkv") == "there is no video in it"
 
 

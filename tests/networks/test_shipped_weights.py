@@ -1,5 +1,6 @@
 """The weights that come along colour a drawing that they were not trained on."""
 
+from hashlib import sha256
 from itertools import islice
 
 import pytest
@@ -9,6 +10,7 @@ from colorization.comparison import without_colour
 from colorization.inference import Colorizer, lightness
 from colorization.metrics import psnr
 from colorization.network import DEFAULT_NETWORK, network_path, network_weights
+from colorization.resources import resource
 
 SHIPPED = ("plain_quarter", "residual_quarter")
 
@@ -22,6 +24,13 @@ def test_they_are_small(network):
     weights = network_weights(network_path(network))
     assert weights.name == f"{network}.caffemodel"
     assert weights.stat().st_size < 10e6
+
+
+@pytest.mark.parametrize("network", SHIPPED)
+def test_their_origin_is_told(network):
+    digest = sha256(network_weights(network_path(network)).read_bytes()).hexdigest()
+    file = f"networks/{network}/{network}.caffemodel"
+    assert f"| `{file}` | `{digest}` |" in resource("SOURCES.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("network", SHIPPED)

@@ -213,6 +213,7 @@ def test_coloured_images_are_copied_if_asked(main, network, folder, capsys):
         ),
         (["a.png", "--network", "NET", "--upsample", "cubic"], "expected one of spline, joint_bi"),
         (["a.png", "--network", "NET", "--ensemble", "plian"], 'network "plian": neither a folder'),
+        (["a.png", "--network", "NET", "--refine-members", "smooth"], "is for an --ensemble"),
         (["a.png", "--network", "NET", "--format", "xyz"], "--format xyz: expected one of .bmp"),
     ],
 )
@@ -268,6 +269,7 @@ def test_options_that_change_the_colours(main, network, folder, capsys):
         "bilateral": ("--upsample", "joint_bilateral"),
         "filled": ("--refine", "growing"),
         "together": ("--ensemble", "plain_quarter", "--mean", "Lab"),
+        "refined": ("--ensemble", "plain_quarter", "--mean", "Lab", "--refine-members", "growing"),
     }
     results = {}
     for name, options in variants.items():

@@ -11,7 +11,7 @@ import pytest
 from module_from_file import load_module
 
 from colorization import film_parts
-from colorization.video import VideoWriter, open_video
+from colorization.video import VideoWriter, open_video, write_video
 from colorization.warping_error import warping_errors
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "stabilize_film.py"
@@ -83,6 +83,7 @@ def test_the_default_output_lies_beside_the_film(film, run):
         ("no film", "{film}: cannot be read as a film: "),
         ("itself", "{film}: is the input and would be replaced; choose another --output\n"),
         ("suffix", "{folder}/out.gif: films are written as .m4v, .mkv, .mov, .mp4, .webm\n"),
+        ("there", "{folder}/out.mkv: exists; choose another --output, or give --overwrite\n"),
     ],
 )
 def test_refusals_are_one_line(film, run, case, message):
@@ -95,12 +96,28 @@ def test_refusals_are_one_line(film, run, case, message):
         film.unlink()
     if case == "no film":
         film.write_text("no film")
+    if case == "there":
+        output.write_text("another film")
     files = {path: path.read_bytes() for path in film.parent.iterdir()}
     code, printed, errors = run(film, "--output", output)
     assert (code, printed) == (1, "")
     message = "stabilize_film: " + message.format(film=film, folder=film.parent)
     assert errors.startswith(message) and errors.count("\n") == 1
     assert {path: path.read_bytes() for path in film.parent.iterdir()} == files
+
+
+def test_an_output_is_replaced_where_that_is_asked_for(film, run):
+    output = film.with_name("film_steady.mkv")
+    output.write_text("another film")
+    assert run(film, "--overwrite")[0] == 0
+    with open_video(output) as written:
+        assert len(list(written)) == len(TIMES)
+
+
+def test_a_film_of_one_frame_has_no_flicker(tmp_path, run):
+    write_video(tmp_path / "one.mkv", [np.full((48, 64, 3), 90, np.uint8)], 12)
+    code, output, _ = run(tmp_path / "one.mkv", "--report")
+    assert code == 0 and output.splitlines()[1:] == ["a film of one frame has no flicker"]
 
 
 def test_a_cut_off_film_leaves_nothing(film, run):
