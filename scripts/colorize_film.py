@@ -117,7 +117,8 @@ def _export(options: argparse.Namespace) -> int:
 
     folder = Path(options.keyframes[0])
     written, kept = export_frames(options.clip, options.export, folder)
-    print(f"{len(written)} frames to colour in {folder}")
+    frames = "1 frame" if len(written) == 1 else f"{len(written)} frames"
+    print(f"{frames} to colour in {folder}")
     for path in kept:
         print(f"kept: {path}")
     return 0
