@@ -134,7 +134,7 @@ def test_export_leaves_painted_frames_alone(clip, tmp_path, keys, main):
     before = (keys / "frame_000000.png").read_bytes()
     code, output, _ = main(clip, "--export", "0,3", "--keyframes", keys)
     kept = f"kept: {keys}/frame_000000.png\n"
-    assert (code, output) == (0, f"1 frames to colour in {keys}\n{kept}")
+    assert (code, output) == (0, f"1 frame to colour in {keys}\n{kept}")
     assert (keys / "frame_000000.png").read_bytes() == before
     other = tmp_path / "other"
     code, output, errors = main(clip, "--export", "0,6", "--keyframes", other)
