@@ -471,6 +471,8 @@ def _belongs_to_container(stream: av.stream.Stream) -> bool:
     """Tell pictures of a cover and tracks of chapters, which are no part of the film."""
     if stream.type == "video":
         return bool(stream.disposition & av.stream.Disposition.attached_pic)
+    if not hasattr(stream, "discard"):  # before PyAV 18
+        return stream.type == "data" and getattr(stream, "name", None) == "bin_data"
     return stream.discard == av.stream.Discard.all
 
 
