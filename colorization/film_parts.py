@@ -24,7 +24,7 @@ import av
 import numpy as np
 
 from colorization import __version__
-from colorization.files import replacing
+from colorization.files import write_text
 from colorization.video import CRF, UnwritableError, VideoError, VideoReader, VideoWriter
 
 try:
@@ -224,8 +224,7 @@ def _prepare(folder: Path, made_by: str | None, target: Path) -> None:
             if file not in kept:
                 file.unlink()
         if made_by is not None and not same:
-            with replacing(note) as temporary:
-                temporary.write_text(made_by, "utf-8")
+            write_text(note, made_by)
 
 
 def _parts(folder: Path) -> list[Path]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from colorization.array_namespace import Array
 from colorization.batch import predicted, warm_up
-from colorization.files import replacing
+from colorization.files import replacing, write_text
 from colorization.film_parts import ResumableWriter
 from colorization.finishing import Finish
 from colorization.inference import Colorizer, lightness
@@ -129,10 +129,8 @@ def write_sources(path: str | os.PathLike, sources: Iterable[Source]) -> None:
 
 def note_film(work: Path, film: Path) -> None:
     """Note in the work folder that a film was written, for `is_noted`."""
-    work.mkdir(parents=True, exist_ok=True)
     films = {**_films(work), str(film.resolve()): _state(film)}
-    with replacing(work / _FILMS) as temporary:
-        temporary.write_text(json.dumps(films, indent=1), "utf-8")
+    write_text(work / _FILMS, json.dumps(films, indent=1))
 
 
 def is_noted(work: Path, film: Path) -> bool:

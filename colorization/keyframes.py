@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from colorization.dataset import prior, resized, write_lmdb
+from colorization.files import write_text
 from colorization.formats import IMAGE_SUFFIXES
 from colorization.images import Picture, eight_bits, is_coloured, read_image, write_image
 from colorization.inference import lightness, shrink
@@ -171,7 +172,7 @@ def train(
     if not stamp.is_file() or stamp.read_text() != identity:
         for old in work.glob("model_iter_*"):
             old.unlink()
-        stamp.write_text(identity)
+        write_text(stamp, identity)
     if not model.is_file():
         _write_data(keyframes, work)
         _write_prototxts(work, recipe, gpu)

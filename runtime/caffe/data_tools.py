@@ -84,20 +84,12 @@ def _convert(flags: SimpleNamespace, words: list[str]) -> None:
 
 
 def _read_list(path: str) -> list[tuple[str, int]]:
-    """Name and label of each line such as `some name.png 3`.
-
-    As in C, a label is the integer that its text begins with, or 0.
-    """
+    """Name and label of each line of a list file."""
     entries = []
-    for number, line in sources.read_lines(path, 'a list of lines "name label"'):
-        name, _, label = line.rpartition(" ")
-        if not name:
-            raise CaffeError(f'{path}:{number}: "{line}" is not of the form "name label"')
-        digits = re.match(r"[+-]?[0-9]+", label)
-        value = int(digits.group()) if digits else 0
-        if not LABELS.min <= value <= LABELS.max:
-            raise CaffeError(f"{path}:{number}: label {value} takes more than 32 bits")
-        entries.append((name, value))
+    for number, name, label in sources.image_list(path):
+        if not LABELS.min <= label <= LABELS.max:
+            raise CaffeError(f"{path}:{number}: label {label} takes more than 32 bits")
+        entries.append((name, label))
     return entries
 
 

@@ -314,19 +314,23 @@ def read_lines(path: str, expected: str) -> list:
 
 
 def read_image_list(path: str) -> tuple:
-    """Names and labels of a list file with lines such as `some name.png 3`.
+    """Names and labels, float32, of a list file: see `image_list`."""
+    entries = list(image_list(path))
+    labels = [float(label) for _, _, label in entries]
+    return [name for _, name, _ in entries], np.array(labels, np.float32)
+
+
+def image_list(path: str) -> Iterator[tuple[int, str, int]]:
+    """Yields number, name and label of the lines of a list file, such as `some name.png 3`.
 
     As in C, a label is the integer that its text begins with, or 0.
     """
-    names, labels = [], []
     for number, line in read_lines(path, 'a list of lines "name label"'):
         name, _, label = line.rpartition(" ")
         if not name:
             raise CaffeError(f'{path}:{number}: "{line}" is not of the form "name label"')
-        names.append(name)
         integer = re.match(r"\s*[+-]?[0-9]+", label)
-        labels.append(float(integer[0]) if integer else 0)
-    return names, np.array(labels, np.float32)
+        yield number, name, int(integer[0]) if integer else 0
 
 
 def hdf5_shapes(path: str, names: Sequence[str]) -> list:
