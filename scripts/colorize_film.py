@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -237,12 +236,12 @@ def _trained(options: argparse.Namespace, keyframes: dict, work: Path):
 
 def _made_by(options: argparse.Namespace, keyframes: dict) -> dict:
     """Return what the colours depend on; where they are computed is not among it."""
+    from colorization.film_parts import digests
     from colorization.keyframes import digest_of
 
     names = ("colours", "size", "mean", "refine_members", "upsample", "refine")
-    digests = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in options.files]
     made_by = {name: getattr(options, name) for name in names}
-    return {"networks": digests, "keyframes": digest_of(keyframes), **made_by}
+    return {"networks": digests(options.files), "keyframes": digest_of(keyframes), **made_by}
 
 
 def _propose(sources: list) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
 import warnings
 from contextlib import nullcontext
@@ -245,10 +244,11 @@ def _noting(options: argparse.Namespace, make):
 
 def _made_by(options: argparse.Namespace) -> dict:
     """Return what the colours of a film depend on; where they are computed is not among it."""
+    from colorization.film_parts import digests
+
     names = ("size", "precision", "decode", "temperature", "seed", "mean", "refine_members")
     names += ("upsample", "refine")
-    digests = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in options.files]
-    return {"networks": digests, **{name: getattr(options, name) for name in names}}
+    return {"networks": digests(options.files), **{name: getattr(options, name) for name in names}}
 
 
 def _colour(jobs: list, colorizer, finish, options: argparse.Namespace) -> tuple[int, int, int]:
