@@ -26,6 +26,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from colorization.errors import UsageError
 from colorization.inference import WORKING_SIZE, Colorizer
 from colorization.network import choose_device
 
@@ -33,7 +34,7 @@ RETRIES = 5  # how often a batch may lose its worker; one that kills its workers
 SECONDS = 10.0  # that a cluster may take to answer at all
 
 
-class ClusterError(Exception):
+class ClusterError(UsageError):
     """No Ray, no cluster, or a cluster that could not compute: one line."""
 
 

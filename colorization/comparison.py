@@ -24,6 +24,7 @@ import numpy as np
 from colorization import metrics
 from colorization.colour import sRGB_to_Lab
 from colorization.dataset import resized
+from colorization.errors import ColorizationError
 from colorization.formats import FILM_SUFFIXES
 from colorization.images import ImageError, read_image
 from colorization.inference import join
@@ -37,7 +38,7 @@ BINS = round(metrics.LARGEST_ERROR / BIN)
 NAMES_IN_A_LINE = 3
 
 
-class Mismatch(Exception):
+class Mismatch(ColorizationError):
     """Files that cannot be compared: one line."""
 
 

@@ -34,6 +34,7 @@ from colorization.dataset_parts import (
 )
 from colorization.dataset_report import write_report
 from colorization.dataset_sets import TRAIN, Member, Split, assign, training_prior, write_sets
+from colorization.errors import ColorizationError
 from colorization.files import write_text
 from colorization.rebalancing import load_prior, save_prior
 from colorization.video import VideoError, open_video
@@ -44,7 +45,7 @@ STAMP = "dataset.json"  # is there when the data set is complete
 _frames_done: Any = None  # by all workers, shared among them
 
 
-class DatasetError(Exception):
+class DatasetError(ColorizationError):
     """A data set that cannot be made; the message is one line."""
 
 

@@ -159,7 +159,7 @@ class _Part(VideoWriter):
     def write(self, frame: np.ndarray, pts: int | None = None) -> None:
         super().write(frame, None if pts is None else pts - self._start)
 
-    def _add_companions(self, template: VideoReader) -> None:
+    def _add_companions(self) -> None:
         """They come when the parts are joined."""
 
     def _finish(self) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colorization.option_types import share
+from colorization.command_line import share
+from colorization.errors import UsageError
 
 if TYPE_CHECKING:
     from colorization.finishing import Finish
@@ -59,13 +60,14 @@ def ensemble_of(
 ) -> Colorizer:
     """Return `first`, or an ensemble of it and those that `make` makes of deploy net and weights.
 
-    NetworkError and ValueError where a network cannot be had or does not go with the others.
+    NetworkError where a network cannot be had, ValueError where it does not go with the others,
+    UsageError for options that do not go together.
     """
     from colorization.ensembles import Ensemble
 
     others = [make(*_named(text)) for text in options.ensemble]
     if not others and options.refine_members is not None:
-        raise ValueError("--refine-members is for an --ensemble")
+        raise UsageError("--refine-members is for an --ensemble")
     if not others:
         return first
     return Ensemble([first, *others], options.mean, members_refinement(options.refine_members))

@@ -21,6 +21,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 from PIL import TiffImagePlugin as Tiff
 
+from colorization.errors import ColorizationError
 from colorization.files import replacing
 from colorization.formats import FORMATS
 
@@ -56,7 +57,7 @@ _D50 = (63190, 65536, 54061)  # in 65536ths
 _opening = threading.Lock()
 
 
-class ImageError(Exception):
+class ImageError(ColorizationError):
     """A file that cannot be read or written as an image: one line that begins with its name."""
 
 

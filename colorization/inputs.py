@@ -11,10 +11,11 @@ from fnmatch import fnmatch
 from itertools import takewhile
 from pathlib import Path
 
+from colorization.errors import UsageError
 from colorization.formats import CONTAINERS, FILM_SUFFIXES, FORMATS, IMAGE_SUFFIXES
 
 
-class InputError(Exception):
+class InputError(UsageError):
     """Inputs and outputs that make no sense: one line."""
 
 

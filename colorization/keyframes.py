@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from colorization.dataset import prior, resized, write_lmdb
+from colorization.errors import ColorizationError
 from colorization.files import write_text
 from colorization.formats import IMAGE_SUFFIXES
 from colorization.images import Picture, eight_bits, is_coloured, read_image, write_image
@@ -41,7 +42,7 @@ LIKENESS = 0.5  # least correlation of detail; strong paint leaves 0.7, another 
 _LEARNING_RATE_DROP = 0.75  # share of the iterations after which the rate is multiplied by gamma
 
 
-class KeyframeError(Exception):
+class KeyframeError(ColorizationError):
     """Keyframes that cannot be used; the message is one line."""
 
 

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from colorization.array_namespace import Array
+from colorization.errors import UsageError
 from colorization.resources import resource
 
 DEFAULT_NETWORK = "residual_quarter"  # its weights come along
 _ITERATION = re.compile(r"_iter_(\d+)\.caffemodel(\.h5)?$")
 
 
-class NetworkError(Exception):
+class NetworkError(UsageError):
     """A network or its weights cannot be found or used: one line."""
 
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from colorization.array_namespace import Array
 from colorization.colour import sRGB_to_Lab
+from colorization.errors import ColorizationError
 from colorization.inference import lightness, shrink
 from colorization.keyframe_blend import Guess, Track, joined
 from colorization.optical_flow import optical_flow
@@ -38,7 +39,7 @@ LEAST_AREA = 0.01  # uncertain share of a frame that is worth a person's work
 Planes = Callable[[], Iterable[np.ndarray]]
 
 
-class PropagationError(Exception):
+class PropagationError(ColorizationError):
     """Keyframes that do not fit to their film; the message is one line."""
 
 

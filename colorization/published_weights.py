@@ -20,6 +20,7 @@ from urllib.request import urlopen
 import numpy as np
 from tqdm import tqdm
 
+from colorization.errors import ColorizationError
 from colorization.files import replacing
 from colorization.histogram import ab_pairs
 from colorization.network import network_path
@@ -41,7 +42,7 @@ KNOWN_FILES = (
 Blobs = dict[str, list[np.ndarray]]  # layer name -> parameters, as Caffe stores them
 
 
-class WeightsError(Exception):
+class WeightsError(ColorizationError):
     """Weights could not be got or are not the published ones: one line."""
 
 

@@ -11,7 +11,8 @@ from math import inf
 
 import av
 
-from colorization.video import VideoReader, deinterlaced
+from colorization.video import VideoReader
+from colorization.video.deinterlacing import deinterlaced
 
 
 class Section(VideoReader):

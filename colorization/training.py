@@ -25,6 +25,7 @@ from typing import IO, NamedTuple
 
 from tqdm import tqdm
 
+from colorization.errors import ColorizationError
 from colorization.files import replacing, write_text
 from colorization.magic_init import MagicInitError, magic_init
 from colorization.network import choose_device, network_path
@@ -35,7 +36,7 @@ SNAPSHOTS = 30  # of a training, one for each of the thesis' epochs; the last tw
 _ITERATION = re.compile(r"\] Iteration (\d+).*, loss = (\S+)")
 
 
-class TrainingError(Exception):
+class TrainingError(ColorizationError):
     """Training could not be done; the message is one line."""
 
 

@@ -8,6 +8,9 @@ import sys
 import warnings
 from pathlib import Path
 
+from colorization.command_line import add_device_options, failure, preparing, run
+from colorization.errors import UsageError
+
 METHODS = ("welsh", "deshpande", "levin", "auto_scribbles")
 EPILOG = """\
 methods   welsh           lightness and texture matched with --reference, pixel by pixel
@@ -30,11 +33,7 @@ examples  colorize_by_example film.mp4 --method deshpande --reference frame_0000
 
 def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_intermixed_args(argv)
-    try:
-        return _run(options)
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on where this one stopped", file=sys.stderr)
-        return 130
+    return run("colorize_by_example", lambda: _run(options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         help="auto_scribbles: name, folder or .prototxt (residual_quarter, as in process_images)",
     )
     add("--weights", type=Path, metavar="FILE", help=".caffemodel (that beside the network)")
-    add("--gpu", type=int, metavar="ID", help="run the network on this GPU")
+    add_device_options(parser)
     add(
         "--output",
         type=Path,
@@ -79,31 +78,23 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from colorization.baselines.deshpande import MissingLibrary
-    from colorization.images import ImageError
-    from colorization.inputs import InputError, find_inputs, plan
-    from colorization.network import NetworkError
+    from colorization.inputs import find_inputs, plan
 
     warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters comes as an error
-    try:
+    with preparing():
         _check(options)
         found = find_inputs(options.inputs, without=options.output)
         jobs = plan(found, options.output)
         _check_scribbles(options, len(jobs))
         todo = [job for job in jobs if options.overwrite or not job.target.exists()]
         painter_of = _painters(options, found) if todo else None
-    except (ImageError, InputError, MissingLibrary, NetworkError, ValueError) as error:
-        print(f"colorize_by_example: {error}", file=sys.stderr)
-        return 2
     coloured, failed = _colour(todo, painter_of, options)
     print(f"{coloured} coloured, {len(jobs) - len(todo)} skipped, {failed} failed")
     return 1 if failed else 0
 
 
 def _check(options: argparse.Namespace) -> None:
-    """Raise InputError where an option is missing, or is not for the method."""
-    from colorization.inputs import InputError
-
+    """Raise UsageError where an option is missing, or is not for the method."""
     by_references = ("welsh", "deshpande")
     uses = {
         "--reference": (options.reference, by_references),
@@ -114,24 +105,22 @@ def _check(options: argparse.Namespace) -> None:
     }
     for name, (given, methods) in uses.items():
         if given and options.method not in methods:
-            raise InputError(f"{name} is for --method {' and '.join(methods)}")
+            raise UsageError(f"{name} is for --method {' and '.join(methods)}")
     for name in ("--reference", "--scribbles"):
         given, methods = uses[name]
         if not given and options.method in methods:
-            raise InputError(f"--method {options.method} needs {name}")
+            raise UsageError(f"--method {options.method} needs {name}")
 
 
 def _check_scribbles(options: argparse.Namespace, count: int) -> None:
-    """Raise InputError where one file of scribbles would have to do for several images."""
-    from colorization.inputs import InputError
-
+    """Raise UsageError where one file of scribbles would have to do for several images."""
     path = options.scribbles
     if path is None:
         return
     if not path.exists():
-        raise InputError(f"--scribbles {path}: no such file or folder")
+        raise UsageError(f"--scribbles {path}: no such file or folder")
     if count > 1 and not path.is_dir():
-        raise InputError(f"--scribbles {path}: one file for {count} inputs; give a folder")
+        raise UsageError(f"--scribbles {path}: one file for {count} inputs; give a folder")
 
 
 def _painters(options: argparse.Namespace, found: dict[Path, Path]):
@@ -175,7 +164,7 @@ def _colour(jobs: list, painter_of, options: argparse.Namespace) -> tuple[int, i
             coloured += 1
         except Exception as error:  # whatever is wrong with one file, the others go on
             failed += 1
-            tqdm.write(_line(job, error), file=sys.stderr)
+            tqdm.write(failure(job.source, error), file=sys.stderr)
     return coloured, failed
 
 
@@ -194,15 +183,6 @@ def _colour_one(job, painter, options: argparse.Namespace) -> None:
         return
     for what in colour_film(job, painter, options.crf, watch):
         tqdm.write(f"{job.target}: {what}", file=sys.stderr)
-
-
-def _line(job, error: Exception) -> str:
-    """Return `FILE: why` in one line."""
-    from colorization.images import ImageError
-    from colorization.video import VideoError
-
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if isinstance(error, (ImageError, VideoError)) else f"{job.source}: {text}"
 
 
 if __name__ == "__main__":

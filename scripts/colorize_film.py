@@ -8,8 +8,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from colorization.command_line import add_device_options, positive, preparing, run
 from colorization.finishing_options import add_finishing_options
-from colorization.option_types import positive
 from colorization.process_settings import settle
 
 EPILOG = """\
@@ -40,28 +40,8 @@ _SHARES = {
 def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     settle()
-    from colorization.images import ImageError
-    from colorization.keyframes import KeyframeError
-    from colorization.network import NetworkError
-    from colorization.propagation import PropagationError
-    from colorization.training import TrainingError
-    from colorization.video import VideoError
-
-    expected = (ImageError, KeyframeError, NetworkError, PropagationError, TrainingError)
-    try:
-        if options.export is not None:
-            return _export(options)
-        return _colour(options)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"colorize_film: {where}{error.strerror or error}", file=sys.stderr)
-        return 1
-    except (*expected, ValueError, VideoError) as error:
-        print(f"colorize_film: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on where this one stopped", file=sys.stderr)
-        return 130
+    work = _colour if options.export is None else _export
+    return run("colorize_film", lambda: work(options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -97,9 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=1, help="of training (1)")
     add("--size", type=positive, default=256, metavar="N", help="what the network sees (256)")
     add("--crf", type=int, default=14, help="quality of the film, smaller is better (14)")
-    device = parser.add_mutually_exclusive_group()
-    device.add_argument("--gpu", type=int, metavar="ID", help="compute on this GPU")
-    device.add_argument("--cpu", action="store_true", help="compute on the CPU (the default)")
+    add_device_options(parser)
     add_finishing_options(parser)
     return parser
 
@@ -135,7 +113,8 @@ def _colour(options: argparse.Namespace) -> int:
     job = Job(options.clip, _target(options))  # what is wrong with it is told before the training
     work = options.work or job.target.with_name(f"{options.clip.name}.work")
     _check_replaceable(job.target, work, options)
-    finish = finish_of(options)
+    with preparing():
+        finish = finish_of(options)
     keyframes = read_keyframes(options.clip, keyframe_files(options.keyframes), _tell)
     options.files = []
     colorizer = None if options.colours == "motion" else _trained(options, keyframes, work)
@@ -231,7 +210,8 @@ def _trained(options: argparse.Namespace, keyframes: dict, work: Path):
         options.files += [deploy, weights]
         return Colorizer(deploy, weights, gpu=options.gpu, size=(options.size,) * 2)
 
-    return ensemble_of(options, make(network_path(options.network), model), make)
+    with preparing():
+        return ensemble_of(options, make(network_path(options.network), model), make)
 
 
 def _made_by(options: argparse.Namespace, keyframes: dict) -> dict:

@@ -9,7 +9,8 @@ import warnings
 from fractions import Fraction
 from pathlib import Path
 
-from colorization.option_types import positive, whole
+from colorization.command_line import positive, run, whole
+from colorization.errors import UsageError
 
 EPILOG = """\
 sets      NAME=PATH: a folder whose files are named as those of the ground truth (suffixes may
@@ -29,11 +30,7 @@ example   compare_results --truth test/ plain=out/plain l2=out/l2 --note plain="
 
 def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_intermixed_args(argv)
-    try:
-        return _run(options)
-    except KeyboardInterrupt:
-        print("interrupted; no table was written", file=sys.stderr)
-        return 130
+    return run("compare_results", lambda: _run(options), "no table was written")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -83,52 +80,42 @@ def _run(options: argparse.Namespace) -> int:
         write_rows,
     )
     from colorization.comparison_views import new_gallery
-    from colorization.images import ImageError
-    from colorization.inputs import InputError
-    from colorization.video import VideoError
 
     warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters comes as an error
     complaints: list[str] = []
-    try:
-        sets = {name: Path(path) for name, path in _unique(options.sets).items()}
-        if ORIGINAL in sets:
-            raise InputError(f'"{ORIGINAL}" stands for itself: choose another name')
-        notes = _unique(options.note)
-        if strangers := notes.keys() - sets:
-            raise InputError(f"--note {min(strangers)}: there are no results of that name")
-        comparison = Comparison(options.truth, sets, options.size, _complain_to(complaints))
-        conditions = {name: notes.get(name) or read_conditions(sets[name]) for name in sets}
-        if options.film:
-            _check_film(options.film, [options.truth, *sets.values()])
-        gallery = new_gallery(comparison, list(sets)) if options.pictures else None
-        rows = _watched(comparison)
-        write_rows(options.output / "images.csv", gallery.watched(rows) if gallery else rows)
-        if not any(comparison.tallies[name].images for name in sets):
-            print("compare_results: nothing could be compared", file=sys.stderr)
-            return 1
-        views = _views(options, sets, comparison, gallery)
-        flicker = _flicker(options, sets, comparison) if options.flicker else None
-        entries = write_report(options.output, comparison, conditions, complaints, views, flicker)
-    except InputError as error:
-        print(f"compare_results: {error}", file=sys.stderr)
-        return 2
-    except (OSError, ImageError, VideoError) as error:
-        print(f"compare_results: {error}", file=sys.stderr)
+    sets = {name: Path(path) for name, path in _unique(options.sets).items()}
+    if ORIGINAL in sets:
+        raise UsageError(f'"{ORIGINAL}" stands for itself: choose another name')
+    notes = _unique(options.note)
+    if strangers := notes.keys() - sets:
+        raise UsageError(f"--note {min(strangers)}: there are no results of that name")
+    comparison = Comparison(options.truth, sets, options.size, _complain_to(complaints))
+    conditions = {name: notes.get(name) or read_conditions(sets[name]) for name in sets}
+    if options.film:
+        _check_film(options.film, [options.truth, *sets.values()])
+    gallery = new_gallery(comparison, list(sets)) if options.pictures else None
+    rows = _watched(comparison)
+    write_rows(options.output / "images.csv", gallery.watched(rows) if gallery else rows)
+    if not any(comparison.tallies[name].images for name in sets):
+        print("compare_results: nothing could be compared", file=sys.stderr)
         return 1
+    views = _views(options, sets, comparison, gallery)
+    flicker = _flicker(options, sets, comparison) if options.flicker else None
+    entries = write_report(options.output, comparison, conditions, complaints, views, flicker)
     _print(entries, columns_of(flicker))
     print(f"the table, the figures and their numbers: {options.output / 'index.html'}")
     return 1 if complaints else 0
 
 
 def _check_film(film: Path, inputs: list[Path]) -> None:
-    """Raise InputError for a film that cannot be written or would replace what is compared."""
+    """Raise UsageError for a film that cannot be written or would replace what is compared."""
     from colorization.formats import CONTAINERS
-    from colorization.inputs import InputError, find_inputs
+    from colorization.inputs import find_inputs
 
     if film.suffix.lower() not in CONTAINERS:
-        raise InputError(f"--film {film}: films are written as {', '.join(CONTAINERS)}")
+        raise UsageError(f"--film {film}: films are written as {', '.join(CONTAINERS)}")
     if film.exists() and film.resolve() in map(Path.resolve, find_inputs(map(str, inputs))):
-        raise InputError(f"--film {film}: it is one of those to compare")
+        raise UsageError(f"--film {film}: it is one of those to compare")
 
 
 def _views(options: argparse.Namespace, sets: dict[str, Path], comparison, gallery):
@@ -172,12 +159,10 @@ def _second_pass(comparison):
 
 
 def _unique(pairs: list[tuple[str, str]]) -> dict[str, str]:
-    from colorization.inputs import InputError
-
     found: dict[str, str] = {}
     for name, value in pairs:
         if name in found:
-            raise InputError(f'the name "{name}" is given twice')
+            raise UsageError(f'the name "{name}" is given twice')
         found[name] = value
     return found
 

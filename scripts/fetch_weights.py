@@ -8,6 +8,8 @@ import re
 import sys
 from pathlib import Path
 
+from colorization.command_line import run
+
 EPILOG = """\
 files     colorization_release_v2.caffemodel          with rebalanced classes, for Caffe
           colorization_release_v2_norebal.caffemodel  without
@@ -22,11 +24,7 @@ example   fetch_weights colorization_release_v2-9b330a0b.pth
 
 def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_args(argv)
-    try:
-        return _run(options)
-    except KeyboardInterrupt:
-        print("interrupted; nothing is written", file=sys.stderr)
-        return 130
+    return run("fetch_weights", lambda: _run(options), "nothing is written")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -55,15 +53,10 @@ def _digest(text: str) -> str:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from colorization.network import NetworkError
-    from colorization.published_weights import WeightsError, default_output, fetch
+    from colorization.published_weights import default_output, fetch
 
-    try:
-        output = options.output or default_output()
-        digest = fetch(options.source, output, options.sha256)
-    except (NetworkError, OSError, WeightsError) as error:
-        print(f"fetch_weights: {error}", file=sys.stderr)
-        return 1
+    output = options.output or default_output()
+    digest = fetch(options.source, output, options.sha256)
     print(f"{output}: from {options.source}, sha256 {digest}")
     return 0
 

@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from colorization.option_types import whole
+from colorization.command_line import add_device_options, one_line, run, whole
 
 EPILOG = """\
 The network reads batches through its own data layers, so run this where the training runs:
@@ -23,11 +23,7 @@ the mean for which it is least. Kraehenbuehl et al., arXiv 1511.06856.
 
 def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_args(argv)
-    try:
-        return _run(options)
-    except KeyboardInterrupt:
-        print("interrupted; nothing is written", file=sys.stderr)
-        return 130
+    return run("magic_init", lambda: _run(options), "nothing is written")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,9 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--weights", type=Path, metavar="START.caffemodel", help="weights of the other layers")
     add("--precision", choices=("fp32", "bf16"), default="fp32", help="(fp32)")
-    device = parser.add_mutually_exclusive_group()
-    device.add_argument("--gpu", type=int, metavar="ID", help="compute on this GPU")
-    device.add_argument("--cpu", action="store_true", help="compute on the CPU (the default)")
+    add_device_options(parser)
     return parser
 
 
@@ -77,7 +71,7 @@ def _run(options: argparse.Namespace) -> int:
 
     import caffe
     from colorization.magic_init import MagicInitError, magic_init
-    from colorization.network import NetworkError, choose_device, network_path
+    from colorization.network import choose_device, network_path
 
     caffe_error = getattr(caffe, "CaffeError", RuntimeError)
     try:
@@ -93,9 +87,8 @@ def _run(options: argparse.Namespace) -> int:
             options.weights,
             watch=partial(tqdm, leave=False, disable=None),
         )
-    except (MagicInitError, NetworkError, OSError, caffe_error) as error:
-        print(f"magic_init: {error}", file=sys.stderr)
-        return 1
+    except caffe_error as error:
+        raise MagicInitError(one_line(error)) from error
     print(
         f"{options.output}: {summary.units} units of {len(summary.layers)} layers"
         f" from {summary.images} images"

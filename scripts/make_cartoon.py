@@ -15,9 +15,8 @@ from pathlib import Path
 
 from colorization.cartoon.film import Episode
 from colorization.cartoon.stories import STORIES
-from colorization.cartoon.studio import OtherEpisode, is_complete, write_episodes
-from colorization.option_types import positive, whole
-from colorization.video import VideoError
+from colorization.cartoon.studio import is_complete, write_episodes
+from colorization.command_line import positive, run, whole
 
 SHORTEST = 2.0  # seconds of an episode
 
@@ -25,24 +24,21 @@ SHORTEST = 2.0  # seconds of an episode
 def main(argv: list[str] | None = None) -> int:
     """Write the episodes asked for; return 0, or 1 after an error."""
     options = _parser().parse_args(argv)
+    return run("make_cartoon", lambda: _draw(options))
+
+
+def _draw(options: argparse.Namespace) -> int:
     width, height = options.size
     episodes = [
         Episode(number, options.seed, options.seconds_per_episode, width, height)
         for number in options.episodes
     ]
-    try:
-        missing = [
-            episode
-            for episode in episodes
-            if options.overwrite or not is_complete(episode, options.output)
-        ]
-        write_episodes(missing, options.output, options.workers)
-    except (OtherEpisode, VideoError, OSError) as error:
-        print(f"make_cartoon: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on where this one stopped", file=sys.stderr)
-        return 130
+    missing = [
+        episode
+        for episode in episodes
+        if options.overwrite or not is_complete(episode, options.output)
+    ]
+    write_episodes(missing, options.output, options.workers)
     kept = len(episodes) - len(missing)
     print(f"{options.output}: {len(missing)} episodes drawn, {kept} kept")
     return 0

@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from pathlib import Path
 
-from colorization.option_types import positive, share, whole
+from colorization.command_line import positive, run, share, whole
 
 EPILOG = """\
 inputs    films, one for each episode, in their order; one film with --cuts; folders of films;
@@ -32,14 +31,7 @@ examples  make_dataset episode*.mp4
 
 def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_intermixed_args(argv)
-    terminate = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        return _run(options)
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on where this one stopped", file=sys.stderr)
-        return 130
-    finally:
-        signal.signal(signal.SIGTERM, terminate)
+    return run("make_dataset", lambda: _run(options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,13 +77,11 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     import os
 
-    from colorization.dataset_build import DatasetError, build_dataset
+    from colorization.dataset_build import build_dataset
     from colorization.dataset_inputs import find_parts, read_cuts
     from colorization.dataset_parts import Episode, Recipe
     from colorization.dataset_report import summary
     from colorization.dataset_sets import Split
-    from colorization.inputs import InputError
-    from colorization.video import VideoError
 
     recipe = Recipe(
         size=options.size,
@@ -101,24 +91,13 @@ def _run(options: argparse.Namespace) -> int:
         lmdb=not options.list_files,
         png=options.list_files or options.keep_frames,
     )
-    try:
-        cuts = read_cuts(options.cuts) if options.cuts else ()
-        parts = find_parts(options.inputs, cuts, options.output)
-    except InputError as error:
-        print(f"make_dataset: {error}", file=sys.stderr)
-        return 2
-    except VideoError as error:
-        print(f"make_dataset: {error}", file=sys.stderr)
-        return 1
+    cuts = read_cuts(options.cuts) if options.cuts else ()
+    parts = find_parts(options.inputs, cuts, options.output)
     episodes = sum(isinstance(part, Episode) for part in parts)
     test = options.test_episodes if options.test_episodes is not None else int(episodes > 1)
     split = Split(test, options.val_share, options.seed)
     workers = options.workers or os.cpu_count() or 1
-    try:
-        dataset = build_dataset(parts, recipe, split, options.output, workers, print, _warn)
-    except (DatasetError, OSError) as error:
-        print(f"make_dataset: {error}", file=sys.stderr)
-        return 1
+    dataset = build_dataset(parts, recipe, split, options.output, workers, print, _warn)
     print("\n".join(summary(dataset)))
     print(f"look at {options.output / 'index.html'}")
     return 1 if dataset.failures else 0

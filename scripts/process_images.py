@@ -10,8 +10,9 @@ from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
+from colorization.command_line import add_device_options, failure, positive, preparing, run
+from colorization.errors import UsageError
 from colorization.finishing_options import add_finishing_options
-from colorization.option_types import positive
 from colorization.process_settings import settle
 
 EPILOG = """\
@@ -34,11 +35,7 @@ examples  process_images photo.jpg
 def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_intermixed_args(argv)
     settle()
-    try:
-        return _run(options)
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on where this one stopped", file=sys.stderr)
-        return 130
+    return run("process_images", lambda: _run(options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,9 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         help="name, folder or .prototxt (residual_quarter, trained on the open cartoon)",
     )
     add("--weights", type=Path, metavar="FILE", help=".caffemodel (that beside the network)")
-    device = parser.add_mutually_exclusive_group()
-    device.add_argument("--gpu", type=int, metavar="ID", help="compute on this GPU")
-    device.add_argument("--cpu", action="store_true", help="compute on the CPU (the default)")
+    add_device_options(parser)
     add(
         "--ray",
         metavar="ADDRESS",
@@ -123,13 +118,12 @@ def _size(text: str) -> tuple[int, int] | None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from colorization.cluster import ClusterError
     from colorization.finishing_options import finish_of
-    from colorization.inputs import InputError, find_inputs, plan
-    from colorization.network import NetworkError, network_path, network_weights
+    from colorization.inputs import find_inputs, plan
+    from colorization.network import network_path, network_weights
 
     warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters comes as an error
-    try:
+    with preparing():
         deploy = network_path(options.network)
         weights = options.weights or network_weights(deploy)
         found = find_inputs(options.inputs, options.list, without=options.output)
@@ -139,9 +133,6 @@ def _run(options: argparse.Namespace) -> int:
         options.precision = _precision(options)
         colorizer = _colorizer(options, deploy, weights) if todo else None
         options.made_by = _made_by(options) if any(job.is_film for job in todo) else None
-    except (InputError, NetworkError, ClusterError, ValueError) as error:
-        print(f"process_images: {error}", file=sys.stderr)
-        return 2
     if todo:
         rounded = "" if options.precision == "fp32" else f" in {options.precision}"
         print(f"{deploy} with {weights} on the {_where(colorizer, options)}{rounded}")
@@ -159,7 +150,7 @@ def _precision(options: argparse.Namespace) -> str:
     if options.precision != "auto":
         return options.precision
     if options.ray:
-        raise ValueError("--precision auto looks at this machine; --ray needs fp32, tf32 or bf16")
+        raise UsageError("--precision auto looks at this machine; --ray needs fp32, tf32 or bf16")
     from colorization.training import fast_precision
 
     return fast_precision(options.gpu)
@@ -184,7 +175,6 @@ def _tell_conditions(network: Path, output: Path) -> None:
 def _formats(names: list[str]) -> tuple[str | None, str | None]:
     """Return the suffixes for images and for films that --format asks for."""
     from colorization.formats import CONTAINERS, FORMATS
-    from colorization.inputs import InputError
 
     image, film = None, None
     for name in names:
@@ -195,7 +185,7 @@ def _formats(names: list[str]) -> tuple[str | None, str | None]:
             film = suffix
         else:
             known = ", ".join((*FORMATS, *CONTAINERS))
-            raise InputError(f"--format {name}: expected one of {known}")
+            raise UsageError(f"--format {name}: expected one of {known}")
     return image, film
 
 
@@ -206,7 +196,7 @@ def _colorizer(options: argparse.Namespace, deploy: Path, weights: Path):
     choice = {}
     if options.temperature is not None:
         if options.decode != "annealed_mean":
-            raise ValueError("--temperature is for --decode annealed_mean")
+            raise UsageError("--temperature is for --decode annealed_mean")
         choice["temperature"] = options.temperature
     choice.update(
         precision=options.precision, size=options.size, decoder=options.decode, seed=options.seed
@@ -222,7 +212,7 @@ def _ray_colorizer(options: argparse.Namespace, deploy: Path, weights: Path, cho
     from colorization.finishing_options import ensemble_of
 
     if options.gpu is not None:
-        raise ValueError("--gpu is a GPU of this machine; --ray takes those of the cluster")
+        raise UsageError("--gpu is a GPU of this machine; --ray takes those of the cluster")
     recipe = Recipe(choice, options.mean, options.refine_members)
     make = _noting(options, recipe.make)
     ensemble_of(options, make(deploy, weights), make)
@@ -278,7 +268,7 @@ def _colour(jobs: list, colorizer, finish, options: argparse.Namespace) -> tuple
                 skipped += 1
             else:
                 failed += 1
-                tqdm.write(_line(job, error), file=sys.stderr)
+                tqdm.write(failure(job.source, error), file=sys.stderr)
     return coloured, skipped, failed
 
 
@@ -302,15 +292,6 @@ def _colour_film(job, colorizer, finish, options: argparse.Namespace) -> Excepti
     for what in lost:
         tqdm.write(f"{job.target}: {what}", file=sys.stderr)
     return None
-
-
-def _line(job, error: BaseException) -> str:
-    """Return `FILE: why` in one line."""
-    from colorization.images import ImageError
-    from colorization.video import VideoError
-
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if isinstance(error, (ImageError, VideoError)) else f"{job.source}: {text}"
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from colorization.option_types import share, whole
+from colorization.command_line import run, share, whole
 from colorization.process_settings import settle
 
 EPILOG = """\
@@ -19,20 +19,7 @@ an average with those of the frames around it, followed along the motion, within
 def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     settle()
-    from colorization.video import VideoError
-
-    try:
-        return _stabilize(options)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"stabilize_film: {where}{error.strerror or error}", file=sys.stderr)
-        return 1
-    except VideoError as error:
-        print(f"stabilize_film: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    return run("stabilize_film", lambda: _stabilize(options))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from colorization.option_types import above_zero, positive, whole
+from colorization.command_line import above_zero, add_device_options, positive, run, whole
 
 EPILOG = """\
 train_network plain --data data --work runs/plain
@@ -24,7 +24,10 @@ process_images --network WORK --weights WORK/best.caffemodel colours with it.
 
 def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_args(argv)
-    from colorization.network import NetworkError
+    return run("train_network", lambda: _train(options))
+
+
+def _train(options: argparse.Namespace) -> int:
     from colorization.training import Plan, TrainingError, fast_precision, train
 
     plan = Plan(
@@ -42,18 +45,11 @@ def main(argv: list[str] | None = None) -> int:
         weights=options.weights,
         magic_init=options.magic_init,
     )
-    try:
-        missing = [n for n in ("train_lmdb", "val_lmdb") if not (options.data / n).is_dir()]
-        if missing:
-            raise TrainingError(f"{options.data / missing[0]}: no such LMDB; make_dataset makes it")
-        best = train(plan, options.data, options.work, options.gpu)
-        _draw_curves(options.work)
-    except (NetworkError, OSError, TrainingError) as error:
-        print(f"train_network: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on where this one stopped", file=sys.stderr)
-        return 130
+    missing = [n for n in ("train_lmdb", "val_lmdb") if not (options.data / n).is_dir()]
+    if missing:
+        raise TrainingError(f"{options.data / missing[0]}: no such LMDB; make_dataset makes it")
+    best = train(plan, options.data, options.work, options.gpu)
+    _draw_curves(options.work)
     print(best)
     return 0
 
@@ -107,9 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         help="multiply the rate by 0.3 after N such validations (0: never)",
     )
     add("--precision", choices=("fp32", "tf32", "bf16"), help="(bf16 where it is fast)")
-    device = parser.add_mutually_exclusive_group()
-    device.add_argument("--gpu", type=int, metavar="ID", help="compute on this GPU")
-    device.add_argument("--cpu", action="store_true", help="compute on the CPU (the default)")
+    add_device_options(parser)
     return parser
 
 

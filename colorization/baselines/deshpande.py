@@ -25,6 +25,7 @@ from scipy import sparse
 
 from colorization.baselines.features import features
 from colorization.baselines.working_size import enlarge, reference_Lab, working_size
+from colorization.errors import UsageError
 from colorization.inference import shrink
 
 TREES = 8
@@ -39,7 +40,7 @@ CONTRAST = 4.0  # of L, 0..100: neighbours that differ by so much are tied 0.61 
 PIXELS = 2**16  # a larger image is coloured at about so many
 
 
-class MissingLibrary(Exception):
+class MissingLibrary(UsageError):
     """scikit-learn, which grows the trees, is not installed: one line."""
 
 

@@ -12,6 +12,7 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from colorization.baselines.working_size import enlarge, working_size
+from colorization.errors import UsageError
 
 PIXELS = 2**17  # a larger image is solved at about so many
 VARIANCE_SHARE = 0.3  # of the variance in a window, by which differences of L are judged
@@ -19,7 +20,7 @@ LEAST_VARIANCE = 0.03  # of L, 0..100: what the rounding to 8 bits may do
 _NEIGHBOURS = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)]
 
 
-class ScribbleError(ValueError):
+class ScribbleError(UsageError):
     """Scribbles that cannot be used: one line."""
 
 

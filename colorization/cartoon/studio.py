@@ -14,6 +14,7 @@ import cv2
 from tqdm import tqdm
 
 from colorization.cartoon.film import RATE, Episode
+from colorization.errors import ColorizationError
 from colorization.files import write_text
 from colorization.video import VideoWriter
 
@@ -23,7 +24,7 @@ _REPORT_SECONDS = 0.5
 _drawn: Synchronized[int] | None = None  # frames drawn by all processes, as each of them sees it
 
 
-class OtherEpisode(Exception):
+class OtherEpisode(ColorizationError):
     """The files that are there were made with other options; the message is one line."""
 
 

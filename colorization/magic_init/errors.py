@@ -1,5 +1,7 @@
 """The error of the initialisation."""
 
+from colorization.errors import ColorizationError
 
-class MagicInitError(Exception):
+
+class MagicInitError(ColorizationError):
     """A net that cannot be initialised; the message is one line."""

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from colorization import video
 from colorization.inference import lightness
 from colorization.video import VideoError, VideoReader, VideoWriter, open_video, write_video
+from colorization.video.pixels import EXACT, to_grey
 
 H, W = 36, 52
 UNEVEN = (0, 40, 60, 200, 203, 300, 400, 500, 600, 700, 810, 1000)  # milliseconds
@@ -503,11 +503,11 @@ def test_black_and_white_frames_are_those_that_ffmpeg_makes(pixels, color_range)
         plane[:, frame.width :] = 7  # what lies behind the rows is no part of the picture
         plane[:, : frame.width] = 128
     planes[0][:, :256] = np.arange(256)
-    expected = frame.reformat(format="rgb24", interpolation=video._EXACT).to_ndarray()
+    expected = frame.reformat(format="rgb24", interpolation=EXACT).to_ndarray()
     assert (expected == expected[..., :1]).all()
-    np.testing.assert_array_equal(video._grey(frame), expected[..., 0])
+    np.testing.assert_array_equal(to_grey(frame), expected[..., 0])
     planes[2][-1, planes[2].shape[1] // 4] = 129
-    assert video._grey(frame) is None
+    assert to_grey(frame) is None
 
 
 def test_black_and_white_frames_come_as_rgb_or_grey(tmp_path):

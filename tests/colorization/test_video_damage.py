@@ -6,10 +6,10 @@ import av
 import numpy as np
 import pytest
 
-from colorization import film_parts, video
+from colorization import film_parts
 from colorization.film_parts import ResumableWriter
 from colorization.sections import Section
-from colorization.video import VideoError, VideoWriter, open_video, remarks
+from colorization.video import VideoError, VideoWriter, open_video, reader, remarks
 
 H, W, COUNT = 48, 64, 60
 
@@ -93,8 +93,8 @@ def test_near_the_end(tmp_path, monkeypatch, broken, bf, threads):
         stream.codec_context.thread_count = threads
         return container, stream
 
-    original = video._open_input
-    monkeypatch.setattr(video, "_open_input", open_input)
+    original = reader.open_input
+    monkeypatch.setattr(reader, "open_input", open_input)
     path, lost = make_film(tmp_path / "in.mp4", broken, bf)
     expected = packet_by_packet(path)
     frames, damaged = read(path)

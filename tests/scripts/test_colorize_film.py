@@ -310,7 +310,8 @@ def test_an_interrupted_film_goes_on(long_clip, tmp_path, main, colours, monkeyp
         pairs = list(zip(one, other, strict=True))
     assert len(pairs) == 24
     for (frame, pts), (again, time) in pairs:
-        assert pts == time and np.abs(frame.astype(int) - again).max() <= 2
+        unlike = np.abs(frame.astype(int) - again)  # x264 does not write the same bits each time
+        assert pts == time and unlike.mean() < 0.1 and unlike.max() <= 8
 
 
 def test_without_its_notes_a_film_goes_on_all_the_same(long_clip, tmp_path, main):

@@ -3,6 +3,7 @@
 import pytest
 
 from colorization import training
+from colorization.errors import UsageError
 from scripts import process_images
 
 
@@ -26,5 +27,5 @@ def test_a_precision_that_is_given_stays():
 
 
 def test_auto_is_not_for_other_machines():
-    with pytest.raises(ValueError, match="--precision auto looks at this machine"):
+    with pytest.raises(UsageError, match="--precision auto looks at this machine"):
         process_images._precision(options("--precision", "auto", "--ray", "local"))

@@ -147,7 +147,8 @@ def test_an_interruption_is_told(film, run, monkeypatch):
 
     monkeypatch.setattr("colorization.temporal.steady_frames", interrupted)
     code, _, errors = run(film)
-    assert (code, errors.splitlines()[-1]) == (130, "interrupted")
+    last = "interrupted; the same command goes on where this one stopped"
+    assert (code, errors.splitlines()[-1]) == (130, last)
     assert [path.name for path in film.parent.iterdir()] == ["film.mkv"]
 
 

@@ -54,16 +54,16 @@ def test_numbers_that_cannot_be(main, capsys, option, value, message):
 
 
 @pytest.mark.parametrize(
-    "arguments, message",
+    "arguments, code, message",
     [
-        (["none"], 'network "none": neither a folder'),
-        (["plain", "--gpu", "99"], "-gpu 99 needs a CUDA device"),
-        (["plain", "--data", "nowhere"], "nowhere/train_lmdb: no such LMDB; make_dataset makes it"),
+        (["none"], 2, 'network "none": neither a folder'),
+        (["plain", "--gpu", "99"], 1, "-gpu 99 needs a CUDA device"),
+        (["plain", "--data", "nowhere"], 1, "nowhere/train_lmdb: no such LMDB; make_dataset makes"),
     ],
 )
-def test_what_cannot_be_trained(main, data, tmp_path, capsys, arguments, message):
+def test_what_cannot_be_trained(main, data, tmp_path, capsys, arguments, code, message):
     where = ["--data", str(data), "--work", str(tmp_path / "work"), "--iterations", "2"]
-    assert main([arguments[0], *where, *arguments[1:]]) == 1
+    assert main([arguments[0], *where, *arguments[1:]]) == code
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("train_network: ") and err.count("\n") == 1
     assert message in err
