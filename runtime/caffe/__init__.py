@@ -41,7 +41,7 @@ _HOMES = {
     "net_spec": ("NetSpec", "layers", "params", "to_proto"),
     "proto.caffe_pb2": ("TEST", "TRAIN"),
     "python_layer": ("Layer",),
-    "solver": (
+    "solver_types": (
         "AdaDeltaSolver",
         "AdaGradSolver",
         "AdamSolver",

@@ -18,14 +18,14 @@ from .nccl import NCCL
 from .net import Net, layer_type_list
 from .proto.caffe_pb2 import LayerParameter, SolverParameter
 from .python_layer import PyLayer as Layer
-from .solver import (
+from .solver import Solver
+from .solver_types import (
     AdaDeltaSolver,
     AdaGradSolver,
     AdamSolver,
     NesterovSolver,
     RMSPropSolver,
     SGDSolver,
-    Solver,
     get_solver,
 )
 from .timer import Timer

@@ -274,10 +274,11 @@ def train(flags: SimpleNamespace) -> None:
     if flags.snapshot and flags.weights:
         raise CaffeError("-snapshot and -weights are both given, expected one of them at most")
     from . import parallel
-    from . import solver as solvers
     from .proto import caffe_pb2
+    from .solver_param import read_solver
+    from .solver_types import make_solver
 
-    param = solvers.read_solver(flags.solver)
+    param = read_solver(flags.solver)
     param.train_state.level = flags.level
     param.train_state.stage.extend(_stages(flags))
     on_gpu = param.HasField("solver_mode") and param.solver_mode == caffe_pb2.SolverParameter.GPU
@@ -297,7 +298,7 @@ def train(flags: SimpleNamespace) -> None:
     if flags.weights:
         param.weights.append(flags.weights)
     with Signals(flags.sigint_effect, flags.sighup_effect) as signals:
-        solver = solvers.make_solver(param, flags.solver)
+        solver = make_solver(param, flags.solver)
         solver.requested_action = signals.take
         if flags.snapshot:
             log.info("caffe.cpp:235", f"Resuming from {flags.snapshot}")

@@ -44,7 +44,7 @@ def _upgrade_net(net: Any, source: str) -> Any:
 
 def _upgrade_solver(solver: Any, source: str) -> Any:
     """The solver in today's form, or None if it is so already."""
-    from .solver import upgrade_type
+    from .solver_param import upgrade_type
 
     if not solver.HasField("solver_type"):
         return None

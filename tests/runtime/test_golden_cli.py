@@ -15,7 +15,7 @@ import pytest
 from cli_streams import differences, messages
 
 from caffe import cli, log
-from caffe.solver import SGDSolver, get_solver
+from caffe.solver_types import SGDSolver, get_solver
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "cli"
 CASES = sorted(path.name for path in GOLDEN.iterdir())

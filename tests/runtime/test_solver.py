@@ -8,8 +8,11 @@ import pytest
 import torch
 
 import caffe
-from caffe import context, log, prototxt, solver
+from caffe import context, log, prototxt, solver, solver_types
+from caffe.learning_rate import POLICIES, learning_rate
 from caffe.proto import caffe_pb2
+from caffe.solver_param import LEGACY_TYPES
+from caffe.solver_types import SOLVERS, pieces
 
 NET = """
 name: "tiny"
@@ -90,24 +93,24 @@ def solver_param(text):
 def test_rate(policy):
     param, step = solver_param(policy), 0
     for iteration in range(13):
-        rate, step = solver.learning_rate(param, iteration, step)
+        rate, step = learning_rate(param, iteration, step)
         assert rate == pytest.approx(RATES[policy](iteration), rel=1e-6)
 
 
 def test_every_policy_is_tested():
-    assert {policy.split('"')[1] for policy in RATES} == set(solver.POLICIES)
+    assert {policy.split('"')[1] for policy in RATES} == set(POLICIES)
 
 
 def test_rates_are_float32():
-    rate, _ = solver.learning_rate(solver_param('lr_policy: "fixed"'), 0, 0)
+    rate, _ = learning_rate(solver_param('lr_policy: "fixed"'), 0, 0)
     assert rate == float(np.float32(0.2))
 
 
 def test_multistep_passes_one_value_per_evaluation(logged):
     param = solver_param('lr_policy: "multistep" gamma: 0.5 stepvalue: 2 stepvalue: 5')
-    assert solver.learning_rate(param, 7, 0)[1] == 1
-    assert solver.learning_rate(param, 7, 1)[1] == 2
-    assert solver.learning_rate(param, 7, 2)[1] == 2
+    assert learning_rate(param, 7, 0)[1] == 1
+    assert learning_rate(param, 7, 1)[1] == 2
+    assert learning_rate(param, 7, 2)[1] == 2
     assert logged() == [
         "MultiStep Status: Iteration 7, step = 1",
         "MultiStep Status: Iteration 7, step = 2",
@@ -116,7 +119,7 @@ def test_multistep_passes_one_value_per_evaluation(logged):
 
 def test_a_far_sigmoid_is_zero():
     param = solver_param('lr_policy: "sigmoid" gamma: 9 stepsize: 1000')
-    assert solver.learning_rate(param, 0, 0)[0] == 0
+    assert learning_rate(param, 0, 0)[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -142,7 +145,7 @@ def test_a_far_sigmoid_is_zero():
 )
 def test_policies_that_are_refused(policy, message):
     with pytest.raises(caffe.CaffeError) as error:
-        solver.learning_rate(solver_param(policy), 0, 0)
+        learning_rate(solver_param(policy), 0, 0)
     assert str(error.value) == message
 
 
@@ -254,7 +257,7 @@ def test_update_on_the_gpu_is_that_of_plain_loops(kind, folder):
 
 
 def test_all_types_are_tested():
-    assert set(OPTIONS) == set(solver.SOLVERS) == set(solver.LEGACY_TYPES)
+    assert set(OPTIONS) == set(SOLVERS) == set(LEGACY_TYPES)
 
 
 def test_the_numpy_view_of_a_parameter_follows_the_update(folder):
@@ -545,7 +548,7 @@ def test_class_of_the_type(kind, folder):
     assert type(made) is getattr(caffe, f"{kind}Solver")
 
 
-@pytest.mark.parametrize(("number", "kind"), list(enumerate(solver.LEGACY_TYPES)))
+@pytest.mark.parametrize(("number", "kind"), list(enumerate(LEGACY_TYPES)))
 def test_old_solver_type_is_upgraded(number, kind, folder, logged):
     name = caffe_pb2.SolverParameter.SolverType.Name(number)
     made = make(SOLVER + f"solver_type: {name}")
@@ -664,11 +667,11 @@ def test_wrong_updates_are_refused_before_the_first_forward(old, new, message, f
 
 
 def test_pieces_are_views_of_all_numbers_in_their_order(monkeypatch):
-    monkeypatch.setattr(solver, "PIECE", 5)
+    monkeypatch.setattr(solver_types, "PIECE", 5)
     shapes = [(2, 3), (), (0, 4), (7, 5), (1,), (4,), (3,)]
     lists = [[torch.randn(shape) for shape in shapes] for _ in range(3)]
     flat = [torch.cat([tensor.flatten() for tensor in tensors]) for tensors in lists]
-    batches = list(solver.pieces(lists))
+    batches = list(pieces(lists))
     for number, expected in enumerate(flat):
         got = [view for batch in batches for view in batch[number]]
         torch.testing.assert_close(torch.cat(got), expected, rtol=0, atol=0)
