@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from caffe.layer import Layer
-from caffe.net import REGISTRY  # with all types
+from caffe.net_building import REGISTRY  # with all types
 from caffe.ops import data
 from caffe.proto import caffe_pb2
 from caffe.schema import is_repeated

@@ -15,7 +15,8 @@ from .context import (
 )
 from .log import init_log, log
 from .nccl import NCCL
-from .net import Net, layer_type_list
+from .net import Net
+from .net_building import layer_type_list
 from .proto.caffe_pb2 import LayerParameter, SolverParameter
 from .python_layer import PyLayer as Layer
 from .solver import Solver

@@ -1,4 +1,4 @@
-"""The error that a user of the runtime can cause, and the names that it may suggest."""
+"""The error that a user of the runtime can cause, where it is, and names that it may suggest."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -13,6 +13,50 @@ class CaffeError(Exception):
         if text.isprintable():
             return text
         return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+class LayerPlaces:
+    """Where the layers of a net stand in its file `source`, for errors.
+
+    `lines` are those of the layers in the file, and layer i of the net is number `origin[i]` of
+    these, or None if the file does not have it.
+    """
+
+    def __init__(self, source: str, lines: list, count: int):
+        self.source, self._lines = source, lines
+        self._origin: list = list(range(count))
+
+    def move(self, indices: list) -> None:
+        """Follow a change of the net: its layer i was number indices[i], or is new if None."""
+        self._origin = [None if i is None else self._origin[i] for i in indices]
+
+    def located(self, index: int, layer_param, error: Exception) -> CaffeError:
+        """The error with file, line, layer name and type before it."""
+        origin = self._origin[index]
+        line = f":{self._lines[origin]}" if origin is not None and origin < len(self._lines) else ""
+        layer = f'layer "{layer_param.name}" ({layer_param.type})'
+        return CaffeError(f"{self.source}{line}: {layer}: {error}")
+
+    def naming(self, index: int, layer_param) -> "_Naming":
+        """A context in which errors tell their place; those of Python layers keep their type."""
+        return _Naming(self, index, layer_param)
+
+
+class _Naming:
+    def __init__(self, places: LayerPlaces, index: int, layer_param):
+        self._places, self._index, self._layer_param = places, index, layer_param
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        if isinstance(error, CaffeError):
+            raise self._located(error) from error
+        if isinstance(error, Exception) and len(error.args) == 1:
+            error.args = (str(self._located(error)),)
+
+    def _located(self, error: Exception) -> CaffeError:
+        return self._places.located(self._index, self._layer_param, error)
 
 
 def similar(name: str, known: Iterable[str]) -> list[str]:

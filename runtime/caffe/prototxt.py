@@ -355,7 +355,7 @@ def _layer_of(message: Any) -> tuple[str, str]:
     shown = f' "{message.name}"' if message.name else ""
     if not message.type:
         return (f"layer{shown}: " if shown else ""), ""
-    from .net import layer_type_list  # which imports this module
+    from .net_building import layer_type_list  # which imports this module
 
     known = message.type in layer_type_list()
     hint = "" if known else "; this type of layer is not one of Caffe's"

@@ -6,7 +6,7 @@ import torch
 from google.protobuf import text_format
 
 from caffe.errors import CaffeError
-from caffe.net import REGISTRY
+from caffe.net_building import REGISTRY
 from caffe.proto.caffe_pb2 import TRAIN, LayerParameter
 
 

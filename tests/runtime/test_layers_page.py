@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from module_from_file import load_module
 
-from caffe.net import layer_type_list
+from caffe.net_building import layer_type_list
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from single_layer import build, distinct, normal, randomise
 
-from caffe.net import REGISTRY  # with Python
+from caffe.net_building import REGISTRY  # with Python
 from caffe.ops import data
 from caffe.proto.caffe_pb2 import TEST, TRAIN
 
