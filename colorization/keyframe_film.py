@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import asdict, fields
 from itertools import islice
 from pathlib import Path
@@ -72,10 +73,11 @@ def colour_from_keyframes(
         film.skip(first)
         network = _network_colours(job, colorizer, batch, strength, first) if colorizer else None
         results = propagate(job.source, keyframes, network, found=found, first=first)
-        items = zip(watch(film), _noting(notes, head, sources, results))
-        drawn = map(draw, items) if finished.in_order else in_order(draw, items)
-        for frame, pts in islice(drawn, writer.done - first, None):
-            writer.write(frame, pts)
+        with closing(_noting(notes, head, sources, results)) as colours:
+            items = zip(watch(film), colours)
+            drawn = map(draw, items) if finished.in_order else in_order(draw, items)
+            for frame, pts in islice(drawn, writer.done - first, None):
+                writer.write(frame, pts)
     if notes.is_file():
         notes.unlink()
     return sources, remarks(film, writer.left_out)
@@ -94,7 +96,7 @@ def _network_colours(
 
 def _noting(
     notes: Path, head: str, sources: list[Source], results: Iterable[tuple[np.ndarray, Source]]
-) -> Iterator[np.ndarray]:
+) -> Generator[np.ndarray, None, None]:
     """Yield the colours; append their sources to the list, and to a file as `_noted` reads it."""
     notes.parent.mkdir(parents=True, exist_ok=True)
     with open(notes, "w", buffering=1, encoding="utf-8") as file:
