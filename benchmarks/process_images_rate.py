@@ -23,11 +23,12 @@ from common import CLOCKS, machine, milliseconds
 
 import caffe
 from colorization.batch import colour_film
-from colorization.inference import WORKING_SIZE, Colorizer, join, lightness
+from colorization.defaults import STRENGTH, WORKING_SIZE
+from colorization.inference import Colorizer, join, lightness
 from colorization.inputs import Job
 from colorization.network import NetworkError, network_path, network_weights
 from colorization.resources import resource
-from colorization.temporal import STRENGTH, steady
+from colorization.temporal import steady
 from colorization.upsampling import shrink, upsample
 from colorization.video import VideoWriter, open_video, write_video
 from colorization.warping_error import without_colour

@@ -12,6 +12,7 @@ from math import ceil, log
 import numpy as np
 
 from colorization.array_namespace import Array
+from colorization.defaults import CRF
 from colorization.files import replacing
 from colorization.film_parts import ResumableWriter
 from colorization.finishing import Finish
@@ -20,7 +21,7 @@ from colorization.inference import Colorizer, lightness
 from colorization.inputs import Job
 from colorization.pipeline import Seen, flow, in_order, read_ahead
 from colorization.temporal import steady
-from colorization.video import CRF, VideoReader, open_video, remarks
+from colorization.video import VideoReader, open_video, remarks
 
 WARM_UP = 64  # frames, of which 0.85^64 or, of a tracked region's colour, 0.75^64 is left
 FAINT = 0.001  # a weight that changes no grey level

@@ -26,8 +26,9 @@ from uuid import uuid4
 
 import numpy as np
 
+from colorization.defaults import WORKING_SIZE
 from colorization.errors import UsageError
-from colorization.inference import WORKING_SIZE, Colorizer
+from colorization.inference import Colorizer
 from colorization.network import choose_device
 
 RETRIES = 5  # how often a batch may lose its worker; one that kills its workers must end somewhere

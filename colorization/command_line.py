@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import signal
 import sys
-from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Callable, Iterator
+import warnings
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import current_thread, main_thread
+from typing import TYPE_CHECKING
 
+from colorization.defaults import CRF
 from colorization.errors import ColorizationError, UsageError
+
+if TYPE_CHECKING:
+    from colorization.video import VideoReader
 
 GOES_ON = "the same command goes on where this one stopped"
 
@@ -24,6 +30,7 @@ def run(command: str, work: Callable[[], int], interrupted: str = GOES_ON) -> in
     2 for a UsageError, 1 for another ColorizationError and for an OSError, 130 for Ctrl-C and for
     SIGTERM, with which `docker stop` and schedulers end a program; each is told in one line.
     """
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters comes as an error
     try:
         with _terminated_as_interrupted():
             return work()
@@ -81,6 +88,50 @@ def add_device_options(parser: ArgumentParser) -> None:
     device.add_argument("--cpu", action="store_true", help="compute on the CPU (the default)")
 
 
+def add_precision_option(parser: ArgumentParser, default: str) -> None:
+    """Add --precision, of which `precision_of` says what it means."""
+    explained = "auto: bf16 where the device is made for it, else fp32"
+    choices = ("fp32", "tf32", "bf16", "auto")
+    parser.add_argument(
+        "--precision", choices=choices, default=default, help=f"{explained} ({default})"
+    )
+
+
+def precision_of(options: Namespace) -> str:
+    """Return what --precision says, and for auto what the device is made for."""
+    if options.precision != "auto":
+        return options.precision
+    from colorization.training import fast_precision
+
+    return fast_precision(options.gpu)
+
+
+def add_output_options(parser: ArgumentParser) -> None:
+    """Add --output, --crf and --overwrite, for commands that take many files."""
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("colorized"),
+        metavar="PATH",
+        help="folder, or file for one input (colorized)",
+    )
+    add_crf_option(parser)
+    parser.add_argument("--overwrite", action="store_true", help="colour again what is finished")
+
+
+def add_crf_option(parser: ArgumentParser) -> None:
+    explained = "quality of films, 0 to 51, smaller is better"
+    parser.add_argument("--crf", type=_crf, default=CRF, metavar="N", help=f"{explained} ({CRF})")
+
+
+def film_bar(film: VideoReader, name: str, leave: bool = True) -> Iterable:
+    """Return the frames of a film, with a progress bar."""
+    from tqdm import tqdm
+
+    total = len(film) or None
+    return tqdm(film, name, total, leave, initial=film.skipped, unit="frame", disable=None)
+
+
 def whole(text: str) -> int:
     """Return a whole number, 0 or more."""
     if not text.isdecimal():
@@ -101,6 +152,12 @@ def share(text: str) -> float:
     if not 0 <= number < 1:
         raise ArgumentTypeError(f'expected a number from 0 to below 1, got "{text}"')
     return number
+
+
+def _crf(text: str) -> int:
+    if not text.isdecimal() or int(text) > 51:
+        raise ArgumentTypeError(f'expected a whole number from 0 to 51, got "{text}"')
+    return int(text)
 
 
 def above_zero(text: str) -> float:

@@ -25,8 +25,9 @@ import av
 import numpy as np
 
 from colorization import __version__
+from colorization.defaults import CRF
 from colorization.files import write_text
-from colorization.video import CRF, UnwritableError, VideoError, VideoReader, VideoWriter
+from colorization.video import UnwritableError, VideoError, VideoReader, VideoWriter
 
 try:
     import fcntl

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colorization.command_line import share
+from colorization.defaults import STRENGTH
 from colorization.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,10 +43,20 @@ def add_finishing_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--temporal",
         type=share,
-        default=0.85,
+        default=STRENGTH,
         metavar="S",
-        help="steadies the colours of films, from 0, not at all, to below 1 (0.85)",
+        help=f"steadies the colours of films, from 0, not at all, to below 1 ({STRENGTH})",
     )
+
+
+def finishing(options: argparse.Namespace) -> dict[str, object]:
+    """Return all that the pixels of a frame depend on among these options but the networks.
+
+    --temporal is not there: steadying says so itself, see `batch.colour_film`.
+    """
+    return {
+        name: getattr(options, name) for name in ("mean", "refine_members", "upsample", "refine")
+    }
 
 
 def finish_of(options: argparse.Namespace) -> Finish:

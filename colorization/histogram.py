@@ -28,6 +28,7 @@ from colorization.array_namespace import (
     floating_namespace,
     put_along_channels,
 )
+from colorization.defaults import TEMPERATURE
 from colorization.resources import shared_resources
 
 Q = 313  # bins of the histogram, one for each ab pair
@@ -130,7 +131,7 @@ def sample(histogram: Array, seed: int) -> Array:
     return _pick(histogram, (cumulated <= thresholds).sum(1).clip(0, Q - 1))
 
 
-def annealed_mean(histogram: Array, temperature: float = 0.38) -> Array:
+def annealed_mean(histogram: Array, temperature: float = TEMPERATURE) -> Array:
     """Return the expectation of softmax(log p / T), T > 0 (ValueError otherwise).
 
     T = 1 is `expectation`; as T goes to 0 the result goes to `mode`. Zhang et al. 2016 take 0.38.
@@ -144,7 +145,7 @@ def annealed_mean(histogram: Array, temperature: float = 0.38) -> Array:
 
 
 def decode(
-    histogram: Array, method: str = "annealed_mean", temperature: float = 0.38, seed: int = 0
+    histogram: Array, method: str = "annealed_mean", temperature: float = TEMPERATURE, seed: int = 0
 ) -> Array:
     """Return ab (N, 2, H, W) of a histogram (N, 313, H, W).
 

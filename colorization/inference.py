@@ -19,9 +19,9 @@ from numpy.typing import DTypeLike
 from colorization import compiled_colour
 from colorization.array_namespace import Array, array_namespace, asarray_like
 from colorization.colour import RGB_TO_XYZ, Lab_to_sRGB_of_L, Y_to_L, sRGB_to_linear
+from colorization.defaults import DEFAULT_NETWORK, TEMPERATURE, WORKING_SIZE
 from colorization.histogram import decode
 from colorization.network import (
-    DEFAULT_NETWORK,
     Network,
     NetworkError,
     network_path,
@@ -32,7 +32,6 @@ from colorization.upsampling import shrink, upsample
 __all__ = ["DECODERS", "Colorizer", "join", "lightness", "network_path", "paint", "shrink"]
 
 DECODERS = ("expectation", "annealed_mean", "mode", "sample")
-WORKING_SIZE = (224, 224)  # rows, columns: what the networks are trained on
 # What torch's allocator says, the embedded Caffe, and oneDNN where it gets no scratch memory.
 OUT_OF_MEMORY = (
     "can't allocate memory",
@@ -63,7 +62,7 @@ class Colorizer:
         precision: str = "fp32",
         size: tuple[int, int] | None = WORKING_SIZE,
         decoder: str = "expectation",
-        temperature: float = 0.38,
+        temperature: float = TEMPERATURE,
         seed: int = 0,
     ):
         if decoder not in DECODERS:

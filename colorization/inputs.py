@@ -86,6 +86,33 @@ def plan(
     return jobs
 
 
+def film_beside(film: Path, word: str, output: Path | None = None) -> Path:
+    """Return where the result of a film goes: to `output`, or beside it as NAME_word.
+
+    Without `output` it has the film's own container, or .mkv where that cannot be written or cannot
+    hold the film's sound. UsageError for the film itself, VideoError where it cannot be read, or
+    its result not be written there.
+    """
+    from colorization.video import UnwritableError, VideoError
+    from colorization.video.writer import check_writable
+
+    if output is not None:
+        if _same(output, film):
+            raise UsageError(f"{output} is the input and would be replaced: choose an --output")
+        check_writable(output, film)
+        return output
+    suffix = film.suffix if _suffix(film) in CONTAINERS else ".mkv"
+    beside = film.with_name(f"{film.stem}_{word}{suffix}")
+    try:
+        check_writable(beside, film)
+    except UnwritableError:
+        raise
+    except VideoError:
+        beside = beside.with_suffix(".mkv")
+        check_writable(beside, film)
+    return beside
+
+
 def _arguments(arguments: Iterable[str], lists: Iterable[str]) -> Iterator[str]:
     for argument in arguments:
         if argument.startswith("@"):

@@ -15,6 +15,7 @@ import numpy as np
 
 from colorization.array_namespace import Array
 from colorization.batch import predicted, warm_up
+from colorization.defaults import CRF
 from colorization.files import replacing, write_text
 from colorization.film_parts import ResumableWriter
 from colorization.finishing import Finish
@@ -22,7 +23,7 @@ from colorization.inference import Colorizer, lightness
 from colorization.inputs import Job
 from colorization.pipeline import in_order
 from colorization.propagation import Source, propagate, survey
-from colorization.video import CRF, VideoReader, open_video, remarks
+from colorization.video import VideoReader, open_video, remarks
 
 _FILMS = "films.json"
 

@@ -12,7 +12,6 @@ from colorization.array_namespace import Array
 from colorization.errors import UsageError
 from colorization.resources import resource
 
-DEFAULT_NETWORK = "residual_quarter"  # its weights come along
 _ITERATION = re.compile(r"_iter_(\d+)\.caffemodel(\.h5)?$")
 
 

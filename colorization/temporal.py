@@ -15,13 +15,12 @@ import numpy as np
 import torch
 
 from colorization.colour import Lab_to_sRGB_of_L, sRGB_to_Lab
+from colorization.defaults import AHEAD, STRENGTH
 from colorization.optical_flow import lost, optical_flow, warp
 from colorization.shots import ShotDetector
 
 FLOW_SIDE = 160  # pixels of the shorter side of L at which the flow is computed
 COLOUR_SIDE = 256  # likewise of ab in a film that is coloured already
-AHEAD = 6  # frames that are waited for
-STRENGTH = 0.85  # weight of the frame before, relative to that of the frame itself
 TOLERANCE = 10.0  # of L between a pixel and where it has gone to
 LEAST_CONFIDENCE = 0.05  # so that a pixel of which nothing is known keeps its own colour
 

@@ -5,13 +5,21 @@ from __future__ import annotations
 
 import argparse
 import sys
-import warnings
 from pathlib import Path
 
-from colorization.command_line import add_device_options, failure, preparing, run
+from colorization.baselines import BY_REFERENCES, METHODS
+from colorization.command_line import (
+    add_device_options,
+    add_output_options,
+    failure,
+    film_bar,
+    preparing,
+    run,
+)
+from colorization.defaults import DEFAULT_NETWORK
 from colorization.errors import UsageError
+from colorization.process_settings import settle
 
-METHODS = ("welsh", "deshpande", "levin", "auto_scribbles")
 EPILOG = """\
 methods   welsh           lightness and texture matched with --reference, pixel by pixel
           deshpande       trees that learn from --reference; needs scikit-learn
@@ -21,8 +29,8 @@ methods   welsh           lightness and texture matched with --reference, pixel 
           auto_scribbles  colours spread from where --network is sure
 inputs    files; folders, whose inner folders appear in the output as well; patterns in quotes;
           @list.txt, one input a line; references likewise, but for films
-outputs   files that exist are passed over; images keep their format, alpha, 16 bits, EXIF and ICC
-          data; films keep frames, times, sound and tags
+outputs   files that exist are passed over, an interrupted film goes on; images keep their format,
+          alpha, 16 bits, EXIF and ICC data; films keep frames, times, sound and tags
 result    0: all done   1: some failed, one line each on stderr   2: wrong usage   130: interrupted
 
 examples  colorize_by_example film.mp4 --method deshpande --reference frame_0000.png
@@ -33,6 +41,7 @@ examples  colorize_by_example film.mp4 --method deshpande --reference frame_0000
 
 def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_intermixed_args(argv)
+    settle()
     return run("colorize_by_example", lambda: _run(options))
 
 
@@ -61,26 +70,17 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--network",
         metavar="NAME",
-        help="auto_scribbles: name, folder or .prototxt (residual_quarter, as in process_images)",
+        help=f"auto_scribbles: name, folder or .prototxt ({DEFAULT_NETWORK}, as in process_images)",
     )
     add("--weights", type=Path, metavar="FILE", help=".caffemodel (that beside the network)")
     add_device_options(parser)
-    add(
-        "--output",
-        type=Path,
-        default=Path("colorized"),
-        metavar="PATH",
-        help="folder, or file for one input (colorized)",
-    )
-    add("--crf", type=int, default=14, help="quality of films, smaller is better (14)")
-    add("--overwrite", action="store_true", help="colour again what is finished")
+    add_output_options(parser)
     return parser
 
 
 def _run(options: argparse.Namespace) -> int:
     from colorization.inputs import find_inputs, plan
 
-    warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters comes as an error
     with preparing():
         _check(options)
         found = find_inputs(options.inputs, without=options.output)
@@ -95,9 +95,8 @@ def _run(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> None:
     """Raise UsageError where an option is missing, or is not for the method."""
-    by_references = ("welsh", "deshpande")
     uses = {
-        "--reference": (options.reference, by_references),
+        "--reference": (options.reference, BY_REFERENCES),
         "--scribbles": (options.scribbles, ("levin",)),
         "--match-histogram": (options.match_histogram, ("deshpande",)),
         "--network": (options.network, ("auto_scribbles",)),
@@ -141,16 +140,19 @@ def _references(options: argparse.Namespace) -> list:
     from colorization.images import read_image
     from colorization.inputs import find_inputs
 
-    return [read_image(path).rgb for path in find_inputs(options.reference)]
+    options.files = list(find_inputs(options.reference))
+    return [read_image(path).rgb for path in options.files]
 
 
 def _colorizer(options: argparse.Namespace):
     from colorization.inference import Colorizer
-    from colorization.network import DEFAULT_NETWORK
+    from colorization.network import network_path, network_weights
 
+    deploy = network_path(options.network or DEFAULT_NETWORK)
+    weights = options.weights or network_weights(deploy)
+    options.files = [deploy, weights]
     # A decoder that needs a histogram: a network without one is told at once.
-    network = options.network or DEFAULT_NETWORK
-    return Colorizer(network, options.weights, gpu=options.gpu, decoder="annealed_mean")
+    return Colorizer(deploy, weights, gpu=options.gpu, decoder="annealed_mean")
 
 
 def _colour(jobs: list, painter_of, options: argparse.Namespace) -> tuple[int, int]:
@@ -174,15 +176,24 @@ def _colour_one(job, painter, options: argparse.Namespace) -> None:
     from colorization.baselines.painting import colour_film, colour_image
 
     def watch(film):
-        return tqdm(
-            film, job.source.name, len(film) or None, unit="frame", leave=False, disable=None
-        )
+        return film_bar(film, job.source.name, leave=False)
+
+    def goes_on(frame):
+        tqdm.write(f"{job.source}: goes on at frame {frame}")
 
     if not job.is_film:
         colour_image(job, painter)
         return
-    for what in colour_film(job, painter, options.crf, watch):
+    for what in colour_film(job, painter, options.crf, watch, _made_by(options), goes_on):
         tqdm.write(f"{job.target}: {what}", file=sys.stderr)
+
+
+def _made_by(options: argparse.Namespace) -> dict:
+    """Return what the colours of a film depend on."""
+    from colorization.film_parts import digests
+
+    own = {"method": options.method, "match_histogram": options.match_histogram}
+    return {"files": digests(options.files), **own}
 
 
 if __name__ == "__main__":

@@ -5,11 +5,22 @@ from __future__ import annotations
 
 import argparse
 import sys
-from contextlib import suppress
 from pathlib import Path
 
-from colorization.command_line import add_device_options, positive, preparing, run
-from colorization.finishing_options import add_finishing_options
+from colorization.command_line import (
+    add_crf_option,
+    add_device_options,
+    add_precision_option,
+    film_bar,
+    positive,
+    precision_of,
+    preparing,
+    run,
+    whole,
+)
+from colorization.defaults import BATCH
+from colorization.errors import UsageError
+from colorization.finishing_options import add_finishing_options, finishing
 from colorization.process_settings import settle
 
 EPILOG = """\
@@ -72,11 +83,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--network", default="plain_quarter", metavar="NAME", help="name or folder (plain_quarter)")
     add("--iterations", type=positive, default=400, metavar="N", help="of training (400)")
-    add("--batch", type=positive, default=8, metavar="N", help="images at once (8)")
-    add("--precision", choices=("fp32", "tf32", "bf16"), help="of training (bf16 where it is fast)")
-    add("--seed", type=int, default=1, help="of training (1)")
+    add("--batch", type=positive, default=BATCH, metavar="N", help=f"images at once ({BATCH})")
+    add_precision_option(parser, "auto")
+    add("--seed", type=whole, default=1, help="of training (1)")
     add("--size", type=positive, default=256, metavar="N", help="what the network sees (256)")
-    add("--crf", type=int, default=14, help="quality of the film, smaller is better (14)")
+    add_crf_option(parser)
     add_device_options(parser)
     add_finishing_options(parser)
     return parser
@@ -102,15 +113,14 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _colour(options: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
     from colorization.batch import colour_film
     from colorization.finishing_options import finish_of
-    from colorization.inputs import Job
+    from colorization.inputs import Job, film_beside
     from colorization.keyframe_film import colour_from_keyframes, note_film, write_sources
     from colorization.keyframes import keyframe_files, read_keyframes
 
-    job = Job(options.clip, _target(options))  # what is wrong with it is told before the training
+    # What is wrong with the output is told before the training.
+    job = Job(options.clip, film_beside(options.clip, "coloured", options.output))
     work = options.work or job.target.with_name(f"{options.clip.name}.work")
     _check_replaceable(job.target, work, options)
     with preparing():
@@ -120,8 +130,7 @@ def _colour(options: argparse.Namespace) -> int:
     colorizer = None if options.colours == "motion" else _trained(options, keyframes, work)
 
     def watch(film):
-        total, first = len(film) or None, film.skipped
-        return tqdm(film, "colouring", total, initial=first, unit="frame", disable=None)
+        return film_bar(film, "colouring")
 
     def goes_on(frame):
         print(f"{options.clip}: goes on at frame {frame}")
@@ -146,49 +155,12 @@ def _tell(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def _target(options: argparse.Namespace) -> Path:
-    """Return the film to write, in a container that takes the clip's sound."""
-    from colorization.formats import CONTAINERS
-    from colorization.video import UnwritableError, VideoError
-
-    clip = options.clip
-    if options.output is not None:
-        if options.output.resolve() == clip.resolve():
-            raise VideoError(f"{clip}: is the input and would be replaced; choose another --output")
-        _check_container(clip, options.output)
-        return options.output
-    suffix = clip.suffix if clip.suffix.lower() in CONTAINERS else ".mkv"
-    target = clip.with_name(f"{clip.stem}_coloured{suffix}")
-    try:
-        _check_container(clip, target)
-    except UnwritableError:
-        raise
-    except VideoError:
-        target = target.with_suffix(".mkv")
-        _check_container(clip, target)
-    return target
-
-
-class _Taken(Exception):
-    """The container takes what is in the clip."""
-
-
-def _check_container(clip: Path, target: Path) -> None:
-    """Raise VideoError where the clip cannot be read, or not be written at the target."""
-    from colorization.video import VideoWriter, open_video
-
-    with suppress(_Taken), open_video(clip) as film, VideoWriter(target, film) as writer:
-        writer.begin(film.height, film.width)
-        raise _Taken
-
-
 def _check_replaceable(target: Path, work: Path, options: argparse.Namespace) -> None:
-    """Raise VideoError for a file that this command has not written."""
+    """Raise UsageError for a file that this command has not written."""
     from colorization.keyframe_film import is_noted
-    from colorization.video import VideoError
 
     if target.exists() and not options.overwrite and not is_noted(work, target):
-        raise VideoError(
+        raise UsageError(
             f"{target}: exists, and colorize_film did not write it; "
             "choose another --output, or give --overwrite"
         )
@@ -200,9 +172,8 @@ def _trained(options: argparse.Namespace, keyframes: dict, work: Path):
     from colorization.inference import Colorizer
     from colorization.keyframes import Recipe, train
     from colorization.network import network_path
-    from colorization.training import fast_precision
 
-    precision = options.precision or fast_precision(options.gpu)
+    precision = precision_of(options)
     recipe = Recipe(options.network, options.iterations, options.batch, precision, options.seed)
     model = train(keyframes, work, recipe, options.gpu)
 
@@ -219,9 +190,8 @@ def _made_by(options: argparse.Namespace, keyframes: dict) -> dict:
     from colorization.film_parts import digests
     from colorization.keyframes import digest_of
 
-    names = ("colours", "size", "mean", "refine_members", "upsample", "refine")
-    made_by = {name: getattr(options, name) for name in names}
-    return {"networks": digests(options.files), "keyframes": digest_of(keyframes), **made_by}
+    own = {"colours": options.colours, "size": options.size, "keyframes": digest_of(keyframes)}
+    return {"networks": digests(options.files), **own, **finishing(options)}
 
 
 def _propose(sources: list) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import warnings
 from fractions import Fraction
 from pathlib import Path
 
@@ -81,7 +80,6 @@ def _run(options: argparse.Namespace) -> int:
     )
     from colorization.comparison_views import new_gallery
 
-    warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters comes as an error
     complaints: list[str] = []
     sets = {name: Path(path) for name, path in _unique(options.sets).items()}
     if ORIGINAL in sets:

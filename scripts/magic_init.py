@@ -7,7 +7,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from colorization.command_line import add_device_options, one_line, run, whole
+from colorization.command_line import (
+    add_device_options,
+    add_precision_option,
+    one_line,
+    precision_of,
+    run,
+    whole,
+)
 
 EPILOG = """\
 The network reads batches through its own data layers, so run this where the training runs:
@@ -51,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         help="rounds with 64 more images each, which refine deviations and rates of change (30)",
     )
     add("--bias", type=float, default=0.0, metavar="B", help="mean of every unit (0)")
-    add("--seed", type=int, default=1, help="of all that is random (1)")
+    add("--seed", type=whole, default=1, help="of all that is random (1)")
     add(
         "--layers",
         choices=("all", "zero"),
@@ -59,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         help="all layers with filters, or those whose weights are all zero (all)",
     )
     add("--weights", type=Path, metavar="START.caffemodel", help="weights of the other layers")
-    add("--precision", choices=("fp32", "bf16"), default="fp32", help="(fp32)")
+    add_precision_option(parser, "fp32")
     add_device_options(parser)
     return parser
 
@@ -75,7 +82,7 @@ def _run(options: argparse.Namespace) -> int:
 
     caffe_error = getattr(caffe, "CaffeError", RuntimeError)
     try:
-        choose_device(options.gpu, options.precision)
+        choose_device(options.gpu, precision_of(options))
         summary = magic_init(
             network_path(options.train, "train.prototxt"),
             options.output,

@@ -5,14 +5,26 @@ from __future__ import annotations
 
 import argparse
 import sys
-import warnings
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
-from colorization.command_line import add_device_options, failure, positive, preparing, run
+from colorization.command_line import (
+    above_zero,
+    add_device_options,
+    add_output_options,
+    add_precision_option,
+    failure,
+    film_bar,
+    positive,
+    precision_of,
+    preparing,
+    run,
+    whole,
+)
+from colorization.defaults import BATCH, DEFAULT_NETWORK, TEMPERATURE, WORKING_SIZE
 from colorization.errors import UsageError
-from colorization.finishing_options import add_finishing_options
+from colorization.finishing_options import add_finishing_options, finishing
 from colorization.process_settings import settle
 
 EPILOG = """\
@@ -48,18 +60,12 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("inputs", nargs="*", metavar="INPUT", help="file, folder, pattern or @list")
     add("--list", action="append", default=[], metavar="FILE", help="file with one input a line")
-    add(
-        "--output",
-        type=Path,
-        default=Path("colorized"),
-        metavar="PATH",
-        help="folder, or file for one input (colorized)",
-    )
+    add_output_options(parser)
     add(
         "--network",
-        default="residual_quarter",
+        default=DEFAULT_NETWORK,
         metavar="NAME",
-        help="name, folder or .prototxt (residual_quarter, trained on the open cartoon)",
+        help=f"name, folder or .prototxt ({DEFAULT_NETWORK}, trained on the open cartoon)",
     )
     add("--weights", type=Path, metavar="FILE", help=".caffemodel (that beside the network)")
     add_device_options(parser)
@@ -69,17 +75,12 @@ def _parser() -> argparse.ArgumentParser:
         help="compute on a Ray cluster: local, auto (the one that runs here) or HOST:PORT; "
         "on its GPUs, if it has any and --cpu is not given",
     )
-    add(
-        "--precision",
-        choices=("fp32", "tf32", "bf16", "auto"),
-        default="fp32",
-        help="auto: bf16 where the device is made for it, else fp32 (fp32)",
-    )
-    add("--batch", type=positive, default=8, metavar="N", help="images at once (8)")
+    add_precision_option(parser, "fp32")
+    add("--batch", type=positive, default=BATCH, metavar="N", help=f"images at once ({BATCH})")
     add(
         "--size",
         type=_size,
-        default=(224, 224),
+        default=WORKING_SIZE,
         metavar="WxH",
         help="what the network sees: WxH, one number, or full for each image's own (224)",
     )
@@ -89,8 +90,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="METHOD",
         help="expectation, annealed_mean, mode or sample (expectation)",
     )
-    add("--temperature", type=float, metavar="T", help="of annealed_mean (0.38)")
-    add("--seed", type=int, default=0, help="of sample (0)")
+    add("--temperature", type=above_zero, metavar="T", help=f"of annealed_mean ({TEMPERATURE})")
+    add("--seed", type=whole, default=0, help="of sample (0)")
     add(
         "--format",
         action="append",
@@ -98,8 +99,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SUFFIX",
         help="write images, or films, as png, jpg, tif, webp, bmp, mp4, mkv, mov, webm; repeatable",
     )
-    add("--crf", type=int, default=14, help="quality of films, smaller is better (14)")
-    add("--overwrite", action="store_true", help="colour again what is finished")
     add("--skip-coloured", action="store_true", help="copy images that have colours already")
     add_finishing_options(parser)
     return parser
@@ -122,7 +121,6 @@ def _run(options: argparse.Namespace) -> int:
     from colorization.inputs import find_inputs, plan
     from colorization.network import network_path, network_weights
 
-    warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters comes as an error
     with preparing():
         deploy = network_path(options.network)
         weights = options.weights or network_weights(deploy)
@@ -146,14 +144,9 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _precision(options: argparse.Namespace) -> str:
-    """Return what --precision says, and for auto what the device is made for."""
-    if options.precision != "auto":
-        return options.precision
-    if options.ray:
+    if options.ray and options.precision == "auto":
         raise UsageError("--precision auto looks at this machine; --ray needs fp32, tf32 or bf16")
-    from colorization.training import fast_precision
-
-    return fast_precision(options.gpu)
+    return precision_of(options)
 
 
 def _where(colorizer, options: argparse.Namespace) -> str:
@@ -236,9 +229,9 @@ def _made_by(options: argparse.Namespace) -> dict:
     """Return what the colours of a film depend on; where they are computed is not among it."""
     from colorization.film_parts import digests
 
-    names = ("size", "precision", "decode", "temperature", "seed", "mean", "refine_members")
-    names += ("upsample", "refine")
-    return {"networks": digests(options.files), **{name: getattr(options, name) for name in names}}
+    names = ("size", "precision", "decode", "temperature", "seed")
+    own = {name: getattr(options, name) for name in names}
+    return {"networks": digests(options.files), **own, **finishing(options)}
 
 
 def _colour(jobs: list, colorizer, finish, options: argparse.Namespace) -> tuple[int, int, int]:
@@ -278,15 +271,23 @@ def _colour_film(job, colorizer, finish, options: argparse.Namespace) -> Excepti
     from colorization.batch import colour_film
 
     def watch(film):
-        total, first = len(film) or None, film.skipped
-        return tqdm(film, job.source.name, total, False, initial=first, unit="frame", disable=None)
+        return film_bar(film, job.source.name, leave=False)
 
     def goes_on(frame):
         tqdm.write(f"{job.source}: goes on at frame {frame}")
 
     try:
-        way = (colorizer, options.batch, options.crf, watch, finish, options.temporal)
-        lost = colour_film(job, *way, options.made_by, goes_on)
+        lost = colour_film(
+            job,
+            colorizer,
+            options.batch,
+            options.crf,
+            watch,
+            finish,
+            options.temporal,
+            options.made_by,
+            goes_on,
+        )
     except Exception as error:  # whatever is wrong with one film, the others go on
         return error
     for what in lost:

@@ -7,7 +7,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from colorization.command_line import run, share, whole
+from colorization.command_line import add_crf_option, film_bar, run, share, whole
+from colorization.defaults import AHEAD, STRENGTH
+from colorization.errors import UsageError
 from colorization.process_settings import settle
 
 EPILOG = """\
@@ -33,22 +35,27 @@ def _parser() -> argparse.ArgumentParser:
     add("film", type=Path, metavar="COLOURED", help="the coloured film")
     add("--output", type=Path, metavar="OUT", help="the steady film (COLOURED_steady)")
     add("--overwrite", action="store_true", help="replace the output if there is one")
-    add("--strength", type=share, default=0.85, metavar="S", help="0 none, below 1 (0.85)")
-    add("--ahead", type=whole, default=6, metavar="N", help="frames looked ahead (6)")
-    add("--crf", type=int, default=14, help="quality of the film, smaller is better (14)")
+    add(
+        "--strength",
+        type=share,
+        default=STRENGTH,
+        metavar="S",
+        help=f"0 none, below 1 ({STRENGTH})",
+    )
+    add("--ahead", type=whole, default=AHEAD, metavar="N", help=f"frames looked ahead ({AHEAD})")
+    add_crf_option(parser)
     add("--report", action="store_true", help="measure the flicker before and after")
     return parser
 
 
 def _stabilize(options: argparse.Namespace) -> int:
     from colorization.film_parts import ResumableWriter
-    from colorization.video import VideoError, open_video, remarks
+    from colorization.inputs import film_beside
+    from colorization.video import open_video, remarks
 
-    output = options.output or _beside(options.film)
-    if output.resolve() == options.film.resolve():
-        raise VideoError(f"{output}: is the input and would be replaced; choose another --output")
+    output = film_beside(options.film, "steady", options.output)
     if output.exists() and not options.overwrite:
-        raise VideoError(f"{output}: exists; choose another --output, or give --overwrite")
+        raise UsageError(f"{output}: exists; choose another --output, or give --overwrite")
     made_by = {"strength": options.strength, "ahead": options.ahead}
     with (
         open_video(options.film) as film,
@@ -72,8 +79,6 @@ def _steadied(film, done: int, options: argparse.Namespace):
     """Return the steady frames from number `done` on, with a progress bar."""
     from itertools import islice
 
-    from tqdm import tqdm
-
     from colorization.batch import warm_up
     from colorization.temporal import steady_frames
 
@@ -81,16 +86,8 @@ def _steadied(film, done: int, options: argparse.Namespace):
         print(f"{options.film}: goes on at frame {done}")
     first = max(0, done - warm_up(None, options.strength))
     film.skip(first)
-    frames = tqdm(film, "steadying", len(film) or None, initial=first, unit="frame", disable=None)
+    frames = film_bar(film, "steadying")
     return islice(steady_frames(frames, options.strength, options.ahead), done - first, None)
-
-
-def _beside(film: Path) -> Path:
-    """Return the default output: in the film's own container where that can be written."""
-    from colorization.formats import CONTAINERS
-
-    suffix = film.suffix if film.suffix.lower() in CONTAINERS else ".mkv"
-    return film.with_name(f"{film.stem}_steady{suffix}")
 
 
 def _report(film: Path, output: Path) -> None:

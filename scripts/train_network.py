@@ -7,7 +7,16 @@ import argparse
 import sys
 from pathlib import Path
 
-from colorization.command_line import above_zero, add_device_options, positive, run, whole
+from colorization.command_line import (
+    above_zero,
+    add_device_options,
+    add_precision_option,
+    positive,
+    precision_of,
+    run,
+    whole,
+)
+from colorization.errors import UsageError
 
 EPILOG = """\
 train_network plain --data data --work runs/plain
@@ -28,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from colorization.training import Plan, TrainingError, fast_precision, train
+    from colorization.training import Plan, train
 
     plan = Plan(
         network=options.network,
@@ -38,7 +47,7 @@ def _train(options: argparse.Namespace) -> int:
         batch=options.batch,
         iter_size=options.iter_size,
         rate=options.rate,
-        precision=options.precision or fast_precision(options.gpu),
+        precision=precision_of(options),
         validate_every=options.validate_every,
         patience=options.patience,
         reduce_after=options.reduce_after,
@@ -47,7 +56,7 @@ def _train(options: argparse.Namespace) -> int:
     )
     missing = [n for n in ("train_lmdb", "val_lmdb") if not (options.data / n).is_dir()]
     if missing:
-        raise TrainingError(f"{options.data / missing[0]}: no such LMDB; make_dataset makes it")
+        raise UsageError(f"{options.data / missing[0]}: no such LMDB; make_dataset makes it")
     best = train(plan, options.data, options.work, options.gpu)
     _draw_curves(options.work)
     print(best)
@@ -102,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="multiply the rate by 0.3 after N such validations (0: never)",
     )
-    add("--precision", choices=("fp32", "tf32", "bf16"), help="(bf16 where it is fast)")
+    add_precision_option(parser, "auto")
     add_device_options(parser)
     return parser
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +10,13 @@ import numpy as np
 from colorization.baselines import levin
 from colorization.baselines.levin import ScribbleError
 from colorization.baselines.scribbles import automatic_scribbles, painted
+from colorization.defaults import CRF
+from colorization.film_parts import ResumableWriter
 from colorization.formats import IMAGE_SUFFIXES
 from colorization.images import read_image, write_image
 from colorization.inference import Colorizer, lightness, paint
 from colorization.inputs import InputError, Job
-from colorization.video import CRF, VideoReader, VideoWriter, open_video, remarks
+from colorization.video import VideoReader, open_video, remarks
 
 Painter = Callable[[np.ndarray], np.ndarray]  # L (H, W) -> ab (2, H, W)
 
@@ -32,15 +34,21 @@ def colour_film(
     painter: Painter,
     crf: int = CRF,
     watch: Callable[[VideoReader], Iterable[tuple[np.ndarray, int]]] = iter,
+    made_by: Mapping[str, object] | None = None,
+    goes_on: Callable[[int], object] = lambda frame: None,
 ) -> list[str]:
     """Colour a film frame by frame, with its times and sound; `watch` sees the frames pass.
 
-    Returns what was lost, see `video.remarks`. On an error no file is left behind.
+    Returns what was lost, see `video.remarks`. On an error there is no film at the target; with
+    `made_by` and `goes_on` as in `batch.colour_film` a run that was interrupted goes on.
     """
     with (
         open_video(job.source, grey_planes=True) as film,
-        VideoWriter(job.target, film, crf=crf) as writer,
+        ResumableWriter(job.target, film, made_by, crf) as writer,
     ):
+        if writer.done:
+            goes_on(writer.done)
+        film.skip(writer.done)
         for frame, pts in watch(film):
             L = lightness(frame)
             writer.write(paint(L, painter(L), frame.dtype), pts)

@@ -9,10 +9,9 @@ gives a film with the same frames at the same times, the same audio and the same
 
 from colorization.video.errors import UnwritableError, VideoError
 from colorization.video.reader import DEFAULT_RATE, VideoReader, open_video, remarks
-from colorization.video.writer import CRF, VideoWriter, write_video
+from colorization.video.writer import VideoWriter, write_video
 
 __all__ = [
-    "CRF",
     "DEFAULT_RATE",
     "UnwritableError",
     "VideoError",

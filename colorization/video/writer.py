@@ -12,14 +12,13 @@ from types import TracebackType
 import av
 import numpy as np
 
+from colorization.defaults import CRF
 from colorization.files import replacing
 from colorization.formats import CONTAINERS
 from colorization.video.companions import Companions
 from colorization.video.errors import UnwritableError, VideoError, reason
 from colorization.video.pixels import BT709, LIMITED_RANGE, to_frame
-from colorization.video.reader import DEFAULT_RATE, VideoReader
-
-CRF = 14  # with the preset veryfast the PSNR of medium's 16, in a quarter of its time
+from colorization.video.reader import DEFAULT_RATE, VideoReader, open_video
 
 
 class VideoWriter:
@@ -208,6 +207,20 @@ def write_video(
     with VideoWriter(path, template, rate) as writer:
         for frame in frames:
             writer.write(frame)
+
+
+def check_writable(path: str | os.PathLike, film: str | os.PathLike) -> None:
+    """Raise VideoError where a film cannot be read, or another like it not be written; write none.
+
+    UnwritableError if it is the place that cannot be written.
+    """
+    with suppress(_Writable), open_video(film) as template, VideoWriter(path, template) as writer:
+        writer.begin(template.height, template.width)
+        raise _Writable  # upon which the writer leaves nothing
+
+
+class _Writable(Exception):
+    """All is well."""
 
 
 def _close_after_error(output: av.container.OutputContainer) -> None:

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from colorization import film_parts
+from colorization.defaults import CRF
 from colorization.film_parts import ResumableWriter
-from colorization.video import CRF, UnwritableError, VideoError, VideoWriter, open_video
+from colorization.video import UnwritableError, VideoError, VideoWriter, open_video
 
 H, W = 36, 52
 COUNT = 34  # frames: three parts, and the beginning of a fourth

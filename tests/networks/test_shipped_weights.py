@@ -7,9 +7,10 @@ import pytest
 
 from colorization.cartoon.film import Episode
 from colorization.comparison import without_colour
+from colorization.defaults import DEFAULT_NETWORK
 from colorization.inference import Colorizer, lightness
 from colorization.metrics import psnr
-from colorization.network import DEFAULT_NETWORK, network_path, network_weights
+from colorization.network import network_path, network_weights
 from colorization.resources import resource
 
 SHIPPED = ("plain_quarter", "residual_quarter")

@@ -9,6 +9,7 @@ import pytest
 from module_from_file import load_module
 from tiny_network import write_tiny_network
 
+from colorization import film_parts
 from colorization.colour import sRGB_to_Lab
 from colorization.images import Picture, read_image, write_image
 from colorization.inference import lightness, paint
@@ -101,6 +102,30 @@ def test_deshpande_by_two_references(main, folder, capsys):
         code, out, err = run(main, *command, *options, *output, capsys=capsys)
         assert (code, out, err) == (0, "1 coloured, 0 skipped, 0 failed\n", "")
     assert_halves(read_image("out0/old.png").rgb, atol=20)
+
+
+def test_an_interrupted_film_goes_on(main, folder, capsys, monkeypatch):
+    monkeypatch.setattr(film_parts, "FRAMES", 2)
+    save("reference.png", halves(48, 64))
+    write_video("film.mp4", [grey(np.roll(halves(40, 56), n, axis=1)) for n in range(5)], 25)
+    command = ("film.mp4", "--method", "welsh", "--reference", "reference.png")
+    assert run(main, *command, "--output", "whole.mp4", capsys=capsys)[0] == 0
+    write = film_parts.ResumableWriter.write
+
+    def interrupted_at_3(writer, *frame):
+        if writer._count == 3:
+            raise KeyboardInterrupt
+        write(writer, *frame)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(film_parts.ResumableWriter, "write", interrupted_at_3)
+        assert run(main, *command, capsys=capsys)[0] == 130
+    assert not Path("colorized/film.mp4").exists()
+    code, out, _ = run(main, *command, capsys=capsys)
+    assert code == 0 and out.startswith("film.mp4: goes on at frame 2\n")
+    with open_video("whole.mp4") as whole, open_video("colorized/film.mp4") as film:
+        for (expected, time), (frame, pts) in zip(whole, film, strict=True):
+            assert pts == time and np.abs(frame.astype(int) - expected).mean() < 0.5
 
 
 def test_a_film_is_coloured_frame_by_frame(main, folder, capsys):

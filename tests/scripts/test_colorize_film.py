@@ -186,14 +186,15 @@ def add_sound(clip, target, codec, subtitles=()):
 
 def test_what_is_wrong_with_the_output_is_told_before_the_training(clip, tmp_path, keys, main):
     sounding = add_sound(clip, tmp_path / "pcm.mov", "pcm_s16le")
-    for output, message in (
-        ("out.gif", "films are written as .m4v, .mkv, .mov, .mp4, .webm"),
-        ("out.webm", ".webm cannot hold the audio (pcm_s16le) of {clip}; write .mkv"),
-        ("pcm.mov", "is the input and would be replaced; choose another --output"),
+    for output, expected, message in (
+        ("out.gif", 1, ": films are written as .m4v, .mkv, .mov, .mp4, .webm"),
+        ("out.webm", 1, ": .webm cannot hold the audio (pcm_s16le) of {clip}; write .mkv"),
+        ("pcm.mov", 2, " is the input and would be replaced: choose an --output"),
     ):
         target = tmp_path / output
         code, _, errors = main(sounding, "--keyframes", keys, "--output", target)
-        assert (code, errors) == (1, f"colorize_film: {target}: {message.format(clip=sounding)}\n")
+        message = message.format(clip=sounding)
+        assert (code, errors) == (expected, f"colorize_film: {target}{message}\n")
     assert not list(tmp_path.glob("*.work"))
 
 
@@ -246,7 +247,7 @@ def test_only_its_own_films_are_replaced(clip, tmp_path, keys, main):
     arguments = (clip, "--keyframes", keys, "--colours", "motion")
     code, _, errors = main(*arguments)
     message = "exists, and colorize_film did not write it; choose another --output, or give"
-    assert (code, errors) == (1, f"colorize_film: {output}: {message} --overwrite\n")
+    assert (code, errors) == (2, f"colorize_film: {output}: {message} --overwrite\n")
     assert output.read_text() == "an older film"
     assert main(*arguments, "--overwrite")[0] == 0
     first = output.read_bytes()
@@ -254,7 +255,7 @@ def test_only_its_own_films_are_replaced(clip, tmp_path, keys, main):
     assert main(*arguments)[0] == 0
     assert output.read_bytes() != first
     output.write_bytes(first)
-    assert main(*arguments)[0] == 1 and output.read_bytes() == first
+    assert main(*arguments)[0] == 2 and output.read_bytes() == first
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def test_numbers_that_cannot_be(main, capsys, option, value, message):
     [
         (["none"], 2, 'network "none": neither a folder'),
         (["plain", "--gpu", "99"], 1, "-gpu 99 needs a CUDA device"),
-        (["plain", "--data", "nowhere"], 1, "nowhere/train_lmdb: no such LMDB; make_dataset makes"),
+        (["plain", "--data", "nowhere"], 2, "nowhere/train_lmdb: no such LMDB; make_dataset makes"),
     ],
 )
 def test_what_cannot_be_trained(main, data, tmp_path, capsys, arguments, code, message):
