@@ -38,7 +38,7 @@ def main() -> None:
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
         film = Path(folder, "film.mp4")
-        enlarged_clip(film, options.frames, options.coloured)
+        enlarged_clip(film, options.frames, coloured=options.coloured)
         for network in options.network:
             weights = weights_of(network, Path(folder))
             for precision in options.precision:
@@ -60,7 +60,9 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def enlarged_clip(path: Path, frames: int, coloured: bool, size: tuple = (1280, 720)) -> None:
+def enlarged_clip(
+    path: Path, frames: int, *, coloured: bool, size: tuple[int, int] = (1280, 720)
+) -> None:
     """Write a film of that many frames: the clip, enlarged, over and over."""
     written = 0
     with VideoWriter(path, rate=24) as writer:
