@@ -23,14 +23,13 @@ from common import CLOCKS, machine, milliseconds
 
 import caffe
 from colorization.batch import colour_film
-from colorization.inference import WORKING_SIZE, Colorizer, join, lightness
+from colorization.inference import WORKING_SIZE, Colorizer, join, lightness, without_colour
 from colorization.inputs import Job
 from colorization.network import NetworkError, network_path, network_weights
 from colorization.resources import resource
 from colorization.temporal import STRENGTH, steady
 from colorization.upsampling import shrink, upsample
 from colorization.video import VideoWriter, open_video, write_video
-from colorization.warping_error import without_colour
 
 
 def main() -> None:
@@ -70,7 +69,7 @@ def enlarged_clip(
             with open_video(resource("bigbuckbunny.mp4")) as clip:
                 for frame, _ in islice(clip, frames - written):
                     frame = cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC)
-                    writer.write(frame if coloured else without_colour(frame))
+                    writer.write(frame if coloured else without_colour(lightness(frame)))
                     written += 1
 
 

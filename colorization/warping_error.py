@@ -55,21 +55,20 @@ def flicker(
     colours do not change.
     """
     frames = _together([film, steadied])
-    quadruples = ((first, first, second, without_colour(first)) for first, second in frames)
+    quadruples = ((first, first, second, _in_grey(first)) for first, second in frames)
     errors = list(pair_errors(quadruples, side))
     before, after, floor = np.mean(errors, axis=0).tolist() if errors else [math.nan] * 3
     return before, after, floor
 
 
-def without_colour(rgb: np.ndarray) -> np.ndarray:
-    """Return the grey image (H, W, 3) uint8 that has the L of an image."""
-    shades = np.repeat(np.arange(256, dtype=np.uint8)[:, None, None], 3, 2)
-    levels = np.searchsorted(_middles(lightness(shades)[:, 0]), lightness(rgb))
-    return np.repeat(levels.astype(np.uint8)[..., None], 3, 2)
+def grey_levels(rgb: np.ndarray) -> np.ndarray:
+    """Return the grey level (H, W), uint8, whose L is nearest to that of each pixel."""
+    L = lightness(np.arange(256, dtype=np.uint8)[None])[0]
+    return np.searchsorted((L[1:] + L[:-1]) / 2, lightness(rgb)).astype(np.uint8)
 
 
-def _middles(values: np.ndarray) -> np.ndarray:
-    return (values[1:] + values[:-1]) / 2
+def _in_grey(rgb: np.ndarray) -> np.ndarray:
+    return np.repeat(grey_levels(rgb)[..., None], 3, 2)
 
 
 def pair_errors(
@@ -95,7 +94,7 @@ def pair_errors(
     last: tuple[np.ndarray, list[np.ndarray]] | None = None
     for reference, *films in frames:
         size = _size(reference, side)
-        grey = without_colour(_resized(reference, size))[..., 0]
+        grey = grey_levels(_resized(reference, size))
         shown = [_resized(film, size).astype(np.float32) / 255 for film in films]
         cut = detector(grey)
         if last is not None and not cut:
