@@ -23,12 +23,12 @@ import numpy as np
 
 from colorization import metrics
 from colorization.colour import sRGB_to_Lab
-from colorization.dataset import resized
 from colorization.errors import ColorizationError
 from colorization.formats import FILM_SUFFIXES
 from colorization.images import ImageError, read_image
 from colorization.inference import without_colour
 from colorization.inputs import InputError, find_inputs
+from colorization.resizing import resized
 from colorization.video import VideoError, open_video
 
 GREY = "grey"  # the baseline: the ground truth with ab = 0

@@ -25,6 +25,7 @@ from colorization.errors import ColorizationError
 from colorization.inference import lightness, shrink
 from colorization.keyframe_blend import Guess, Track, joined
 from colorization.optical_flow import optical_flow
+from colorization.resizing import short_side_within
 from colorization.shots import ShotDetector
 from colorization.upsampling import STRIDE, upsample
 from colorization.video import open_video
@@ -348,13 +349,11 @@ def _unpacked(guess: Guess) -> Guess:
 
 def _grey(L: np.ndarray) -> np.ndarray:
     """Return L as uint8, 0..255, its shorter side at most SHORT_SIDE."""
-    return np.rint(shrink(L, _small_size(L.shape)) * 2.55).clip(0, 255).astype(np.uint8)
-
-
-def _small_size(size: tuple[int, ...]) -> tuple[int, int]:
-    H, W = size
-    scale = min(1.0, SHORT_SIDE / min(H, W))
-    return max(1, round(H * scale)), max(1, round(W * scale))
+    return (
+        np.rint(shrink(L, short_side_within(L.shape, SHORT_SIDE)) * 2.55)
+        .clip(0, 255)
+        .astype(np.uint8)
+    )
 
 
 def _small_ab(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:

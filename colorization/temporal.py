@@ -16,6 +16,7 @@ import torch
 
 from colorization.colour import Lab_to_sRGB_of_L, sRGB_to_Lab
 from colorization.optical_flow import lost, optical_flow, warp
+from colorization.resizing import short_side_within
 from colorization.shots import ShotDetector
 
 FLOW_SIDE = 160  # pixels of the shorter side of L at which the flow is computed
@@ -85,8 +86,9 @@ def steady_frames(
     def planes() -> Iterator[Frame]:
         for rgb, pts in frames:
             Lab = _Lab_of(rgb)
-            held.append((Lab, _planes_at(Lab[1:], _small_size(Lab.shape[1:], COLOUR_SIDE)), pts))
-            yield Lab[0], held[-1][1], None
+            small = _planes_at(Lab[1:], short_side_within(Lab.shape[1:], COLOUR_SIDE))
+            held.append((Lab, small, pts))
+            yield Lab[0], small, None
 
     for ab in steady(planes(), strength, ahead):
         Lab, small, pts = held.popleft()
@@ -108,7 +110,7 @@ class _View:
     """A frame as its motion is computed."""
 
     def __init__(self, L: np.ndarray):
-        self.L = _at(L, _small_size(L.shape, FLOW_SIDE))
+        self.L = _at(L, short_side_within(L.shape, FLOW_SIDE))
         self.grey = np.rint(self.L.clip(0, 100) * 2.55).astype(np.uint8)
 
 
@@ -162,12 +164,6 @@ def _result(waiting: Iterable[_Step]) -> np.ndarray:
         future = step.link[..., None] * warp(step.own + future, step.flow)
     total = now.past + future
     return np.ascontiguousarray((total[..., :2] / total[..., 2:]).transpose(2, 0, 1))
-
-
-def _small_size(size: Sequence[int], side: int) -> tuple[int, int]:
-    """Return the size (h, w) of an image (H, W) with a shorter side of at most `side`."""
-    scale = min(1.0, side / min(size))
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def _at(plane: np.ndarray, size: Sequence[int]) -> np.ndarray:

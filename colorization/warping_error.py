@@ -17,6 +17,7 @@ import numpy as np
 
 from colorization.inference import lightness
 from colorization.optical_flow import fine_flow, occluded, warp
+from colorization.resizing import averaged, short_side_within
 from colorization.shots import ShotDetector
 from colorization.video import VideoError, open_video
 
@@ -93,9 +94,10 @@ def pair_errors(
     detector = ShotDetector()
     last: tuple[np.ndarray, list[np.ndarray]] | None = None
     for reference, *films in frames:
-        size = _size(reference, side)
-        grey = grey_levels(_resized(reference, size))
-        shown = [_resized(film, size).astype(np.float32) / 255 for film in films]
+        H, W, _ = reference.shape
+        size = short_side_within((H, W), side or min(H, W))
+        grey = grey_levels(averaged(reference, size))
+        shown = [averaged(film, size).astype(np.float32) / 255 for film in films]
         cut = detector(grey)
         if last is not None and not cut:
             yield from _errors(last, (grey, shown))
@@ -147,16 +149,3 @@ def _together(paths: Sequence[str | os.PathLike]) -> Iterator[tuple[np.ndarray, 
                 short = Path(paths[frames.index(None)])
                 raise VideoError(f"{short}: {number} frames, expected as many as the others have")
             yield tuple(frame for frame, _ in frames)
-
-
-def _size(image: np.ndarray, side: int | None) -> tuple[int, int]:
-    """Return the width and height at which an image is compared."""
-    height, width = image.shape[:2]
-    scale = min(1.0, side / min(height, width)) if side else 1.0
-    return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def _resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    if image.shape[1::-1] == size:
-        return image
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
