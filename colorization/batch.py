@@ -11,7 +11,7 @@ from math import ceil, log
 
 import numpy as np
 
-from colorization.array_namespace import Array
+from colorization.array_namespace import Array, to_numpy
 from colorization.files import replacing
 from colorization.film_parts import ResumableWriter
 from colorization.finishing import Finish
@@ -114,7 +114,7 @@ def _steadied(
     def noted() -> Iterator[tuple[np.ndarray, np.ndarray, None]]:
         for seen, ab in coloured:
             waiting.append(seen)
-            yield seen.L, ab if isinstance(ab, np.ndarray) else ab.cpu().numpy(), None
+            yield seen.L, to_numpy(ab), None
 
     for ab in steady(noted(), strength):
         yield waiting.popleft(), ab

@@ -17,7 +17,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import DTypeLike
 
-from colorization.array_namespace import Array
+from colorization.array_namespace import Array, to_numpy
 from colorization.inference import paint, paint_bands
 from colorization.joint_bilateral import joint_bilateral_upsample
 from colorization.refinement import SEGMENTATIONS, Refiner
@@ -81,8 +81,7 @@ class Finish:
         enlarged = partial(self._upsample, ab, L, seen)
         if self._refine is None:
             return paint_bands(L, dtype, lambda rows: enlarged(rows=rows))
-        plane = enlarged()
-        return self.paint(L, plane if isinstance(plane, np.ndarray) else plane.cpu().numpy(), dtype)
+        return self.paint(L, to_numpy(enlarged()), dtype)
 
     def paint(self, L: np.ndarray, ab: np.ndarray, dtype: DTypeLike = np.uint8) -> np.ndarray:
         """Return RGB (H, W, 3) of L and ab (2, H, W) that has its size already."""

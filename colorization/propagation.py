@@ -19,7 +19,7 @@ from itertools import groupby, islice
 import cv2
 import numpy as np
 
-from colorization.array_namespace import Array
+from colorization.array_namespace import Array, to_numpy
 from colorization.colour import sRGB_to_Lab
 from colorization.errors import ColorizationError
 from colorization.inference import lightness, shrink
@@ -368,11 +368,9 @@ def _small_ab(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def _network_ab(ab: Array, size: tuple[int, ...]) -> np.ndarray:
     """Return a network's ab (2, h, w) as (H, W, 2), float32, of the size (H, W)."""
-    if not isinstance(ab, np.ndarray):
-        ab = ab.float().cpu().numpy()
     H, W = size
     _, h, w = ab.shape
-    large = upsample(ab.astype(np.float32), (H, W), (h * STRIDE, w * STRIDE))
+    large = upsample(to_numpy(ab).astype(np.float32), (H, W), (h * STRIDE, w * STRIDE))
     return np.ascontiguousarray(np.moveaxis(large, 0, -1), np.float32)
 
 
