@@ -20,6 +20,7 @@ from numpy.typing import DTypeLike
 from colorization.array_namespace import Array, to_numpy
 from colorization.inference import paint, paint_bands
 from colorization.joint_bilateral import joint_bilateral_upsample
+from colorization.optical_flow import as_grey
 from colorization.refinement import SEGMENTATIONS, Refiner
 from colorization.refinement.guided_filter import guided_filter
 from colorization.refinement.least_squares import least_squares
@@ -102,6 +103,6 @@ class _FilmFinish(Finish):
         self._detector = ShotDetector()
 
     def paint(self, L: np.ndarray, ab: np.ndarray, dtype: DTypeLike = np.uint8) -> np.ndarray:
-        if self._detector(np.rint(L * 2.55).clip(0, 255).astype(np.uint8)):
+        if self._detector(as_grey(L)):
             cast(Refiner, self._refine).reset()
         return super().paint(L, ab, dtype)

@@ -24,7 +24,7 @@ from colorization.colour import sRGB_to_Lab
 from colorization.errors import ColorizationError
 from colorization.inference import lightness, shrink
 from colorization.keyframe_blend import Guess, Track, joined
-from colorization.optical_flow import optical_flow
+from colorization.optical_flow import as_grey, optical_flow
 from colorization.resizing import short_side_within
 from colorization.shots import ShotDetector
 from colorization.upsampling import STRIDE, upsample
@@ -349,11 +349,7 @@ def _unpacked(guess: Guess) -> Guess:
 
 def _grey(L: np.ndarray) -> np.ndarray:
     """Return L as uint8, 0..255, its shorter side at most SHORT_SIDE."""
-    return (
-        np.rint(shrink(L, short_side_within(L.shape, SHORT_SIDE)) * 2.55)
-        .clip(0, 255)
-        .astype(np.uint8)
-    )
+    return as_grey(shrink(L, short_side_within(L.shape, SHORT_SIDE)))
 
 
 def _small_ab(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:

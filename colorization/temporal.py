@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from colorization.colour import Lab_to_sRGB_of_L, sRGB_to_Lab
-from colorization.optical_flow import lost, optical_flow, warp
+from colorization.optical_flow import as_grey, lost, optical_flow, warp
 from colorization.resizing import short_side_within
 from colorization.shots import ShotDetector
 
@@ -111,7 +111,7 @@ class _View:
 
     def __init__(self, L: np.ndarray):
         self.L = _at(L, short_side_within(L.shape, FLOW_SIDE))
-        self.grey = np.rint(self.L.clip(0, 100) * 2.55).astype(np.uint8)
+        self.grey = as_grey(self.L)
 
 
 def _accumulated(frames: Iterable[Frame], strength: float) -> Iterator[_Step]:
