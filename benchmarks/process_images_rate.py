@@ -147,7 +147,7 @@ def tell_stages(film: Path, count: int = 48) -> None:
         "decoding": lambda: _decoded(film, count),
         "L": lambda: [lightness(frame) for frame in frames],
         "shrinking": lambda: [shrink(L, WORKING_SIZE) for L in planes],
-        "steadying": lambda: list(steady((L, ab, None) for L in planes)),
+        "steadying": lambda: list(steady((L, ab) for L in planes)),
         "upsampling": lambda: [upsample(ab, L.shape, WORKING_SIZE) for L in planes],
         "upsampling and RGB": lambda: [join(L, ab, WORKING_SIZE) for L in planes],
         "encoding": lambda: write_video(film.with_name("again.mp4"), coloured, 24),

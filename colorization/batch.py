@@ -111,10 +111,10 @@ def _steadied(
     """Yield the frames with their colours averaged over time."""
     waiting: deque[Seen] = deque()
 
-    def noted() -> Iterator[tuple[np.ndarray, np.ndarray, None]]:
+    def noted() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for seen, ab in coloured:
             waiting.append(seen)
-            yield seen.L, to_numpy(ab), None
+            yield seen.L, to_numpy(ab)
 
     for ab in steady(noted(), strength):
         yield waiting.popleft(), ab

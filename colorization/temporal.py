@@ -1,6 +1,6 @@
 """Steady colours: each frame's ab is averaged with those of its neighbours along the optical flow.
 
-for ab in steady((L, ab, confidence_of(histogram)) for ...):
+for ab in steady((L, ab) for ...):
     ...  # ab of one frame after the other, without the flicker between them
 """
 
@@ -24,9 +24,8 @@ COLOUR_SIDE = 256  # likewise of ab in a film that is coloured already
 AHEAD = 6  # frames that are waited for
 STRENGTH = 0.85  # weight of the frame before, relative to that of the frame itself
 TOLERANCE = 10.0  # of L between a pixel and where it has gone to
-LEAST_CONFIDENCE = 0.05  # so that a pixel of which nothing is known keeps its own colour
 
-Frame = tuple[np.ndarray, np.ndarray, "np.ndarray | None"]
+Frame = tuple[np.ndarray, np.ndarray]
 
 
 def steady(
@@ -34,19 +33,18 @@ def steady(
 ) -> Iterator[np.ndarray]:
     """Yield the ab of each frame, averaged over time; shape and dtype are those given.
 
-    `frames` are (L, ab, confidence): L (H, W) float32, 0..100; ab (2, h, w) float32 of the same
-    picture at any size, one for the whole film; confidence (h, w), 0..1, or None for equal trust
-    (see `confidence_of`). With s of `strength`, 0 to below 1, a frame's result is
+    `frames` are (L, ab): L (H, W) float32, 0..100; ab (2, h, w) float32 of the same picture at any
+    size, one for the whole film. With s of `strength`, 0 to below 1, a frame's result is
 
-        ab(t) = sum_k w_k c_k ab_k / sum_k w_k c_k,   w_k = prod s v(i),  over i from k to t
+        ab(t) = sum_k w_k ab_k / sum_k w_k,   w_k = prod s v(i),  over i from k to t
 
-    over all frames k of its shot up to `ahead` frames after it, their ab_k and confidence c_k
-    brought to where things are in t along the flow of L. v(i) in 0..1 says how surely a pixel is
-    the same in two neighbouring frames: 0 where the flow there and back does not end where it
-    began, otherwise exp(-(dL / TOLERANCE)^2) with the difference of L; borders of motion need no
-    other guard. Frames after t are as welcome as those before it: a filter of the past alone lags
-    behind colours that change. `strength` 0 gives the ab as they are. Results come `ahead` frames
-    late, and that many frames are held.
+    over all frames k of its shot up to `ahead` frames after it, their ab_k and weights brought to
+    where things are in t along the flow of L. v(i) in 0..1 says how surely a pixel is the same in
+    two neighbouring frames: 0 where the flow there and back does not end where it began, otherwise
+    exp(-(dL / TOLERANCE)^2) with the difference of L; borders of motion need no other guard.
+    Frames after t are as welcome as those before it: a filter of the past alone lags behind colours
+    that change. `strength` 0 gives the ab as they are. Results come `ahead` frames late, and that
+    many frames are held.
     """
     if not 0 <= strength < 1:
         raise ValueError(f"strength: expected 0 to below 1, got {strength}")
@@ -61,16 +59,6 @@ def steady(
     while waiting:
         yield _result(waiting)
         waiting.popleft()
-
-
-def confidence_of(histogram: np.ndarray) -> np.ndarray:
-    """Return how sure a histogram (Q, h, w) is: 1 for one certain bin, 0 for all bins alike.
-
-    1 - H / log Q with the entropy H = -sum p log p, (h, w) float32.
-    """
-    p = histogram.clip(np.finfo(histogram.dtype).tiny, None)
-    entropy = -(p * np.log(p)).sum(0)
-    return (1 - entropy / np.log(len(histogram))).clip(0, 1).astype(np.float32)
 
 
 def steady_frames(
@@ -88,7 +76,7 @@ def steady_frames(
             Lab = _Lab_of(rgb)
             small = _planes_at(Lab[1:], short_side_within(Lab.shape[1:], COLOUR_SIDE))
             held.append((Lab, small, pts))
-            yield Lab[0], small, None
+            yield Lab[0], small
 
     for ab in steady(planes(), strength, ahead):
         Lab, small, pts = held.popleft()
@@ -98,7 +86,7 @@ def steady_frames(
 
 @dataclass
 class _Step:
-    """A frame on its way; its sums are (h, w, 3): of confidence times a and b, and confidence."""
+    """A frame on its way; its sums are (h, w, 3): of weighted a and b, and of the weights."""
 
     own: np.ndarray
     past: np.ndarray  # the sum over this frame and those before it
@@ -117,19 +105,12 @@ class _View:
 def _accumulated(frames: Iterable[Frame], strength: float) -> Iterator[_Step]:
     """Yield the frames with the sums over their past."""
     detector, before = ShotDetector(), None
-    for L, ab, confidence in frames:
-        view, own = _View(L), _weighted(ab, confidence)
+    for L, ab in frames:
+        view, own = _View(L), np.dstack((*ab, np.ones_like(ab[0])))
         cut = detector(view.grey)
         step = _first(own) if before is None or cut else _linked(own, *before, view, strength)
         before = step.past, view
         yield step
-
-
-def _weighted(ab: np.ndarray, confidence: np.ndarray | None) -> np.ndarray:
-    """Return (h, w, 3): ab times confidence, and confidence."""
-    trust = np.ones(ab.shape[1:], np.float32) if confidence is None else confidence
-    trust = np.maximum(trust, LEAST_CONFIDENCE)
-    return np.dstack((ab[0] * trust, ab[1] * trust, trust)).astype(np.float32)
 
 
 def _first(own: np.ndarray) -> _Step:
