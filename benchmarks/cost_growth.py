@@ -57,7 +57,7 @@ def main() -> None:
             row(f"batch of {batch} at 224x224", seconds, seconds / batch, "image", peak)
         for frames in options.frames:
             film = folder / f"{frames}.mp4"
-            enlarged_clip(film, frames, (640, 360))
+            enlarged_clip(film, frames, coloured=False, size=(640, 360))
             seconds, peak = measured(FILM, options, film, folder / "out.mp4", folder / "time")
             row(f"film of {frames} frames, 640x360", seconds, seconds / frames, "frame", peak)
 

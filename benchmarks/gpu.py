@@ -35,9 +35,10 @@ from peers import seeded_net
 import caffe
 from caffe import context, prototxt
 from caffe.proto import caffe_pb2
-from colorization.dataset import FRAME_SIZE, resized, write_lmdb
+from colorization.dataset import write_lmdb
 from colorization.network import Network, choose_device
 from colorization.rebalancing import load_prior, save_prior
+from colorization.resizing import FRAME_SIZE, resized
 from colorization.resources import resource as project_file
 from colorization.training import Plan, read_message, write_message, write_prototxts
 from colorization.video import open_video

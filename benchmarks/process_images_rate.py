@@ -24,14 +24,13 @@ from common import CLOCKS, machine, milliseconds
 import caffe
 from colorization.batch import colour_film
 from colorization.defaults import STRENGTH, WORKING_SIZE
-from colorization.inference import Colorizer, join, lightness
+from colorization.inference import Colorizer, join, lightness, without_colour
 from colorization.inputs import Job
 from colorization.network import NetworkError, network_path, network_weights
 from colorization.resources import resource
 from colorization.temporal import steady
 from colorization.upsampling import shrink, upsample
 from colorization.video import VideoWriter, open_video, write_video
-from colorization.warping_error import without_colour
 
 
 def main() -> None:
@@ -39,7 +38,7 @@ def main() -> None:
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
         film = Path(folder, "film.mp4")
-        enlarged_clip(film, options.frames, options.coloured)
+        enlarged_clip(film, options.frames, coloured=options.coloured)
         for network in options.network:
             weights = weights_of(network, Path(folder))
             for precision in options.precision:
@@ -61,7 +60,9 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def enlarged_clip(path: Path, frames: int, coloured: bool, size: tuple = (1280, 720)) -> None:
+def enlarged_clip(
+    path: Path, frames: int, *, coloured: bool, size: tuple[int, int] = (1280, 720)
+) -> None:
     """Write a film of that many frames: the clip, enlarged, over and over."""
     written = 0
     with VideoWriter(path, rate=24) as writer:
@@ -69,7 +70,7 @@ def enlarged_clip(path: Path, frames: int, coloured: bool, size: tuple = (1280, 
             with open_video(resource("bigbuckbunny.mp4")) as clip:
                 for frame, _ in islice(clip, frames - written):
                     frame = cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC)
-                    writer.write(frame if coloured else without_colour(frame))
+                    writer.write(frame if coloured else without_colour(lightness(frame)))
                     written += 1
 
 
@@ -147,7 +148,7 @@ def tell_stages(film: Path, count: int = 48) -> None:
         "decoding": lambda: _decoded(film, count),
         "L": lambda: [lightness(frame) for frame in frames],
         "shrinking": lambda: [shrink(L, WORKING_SIZE) for L in planes],
-        "steadying": lambda: list(steady((L, ab, None) for L in planes)),
+        "steadying": lambda: list(steady((L, ab) for L in planes)),
         "upsampling": lambda: [upsample(ab, L.shape, WORKING_SIZE) for L in planes],
         "upsampling and RGB": lambda: [join(L, ab, WORKING_SIZE) for L in planes],
         "encoding": lambda: write_video(film.with_name("again.mp4"), coloured, 24),

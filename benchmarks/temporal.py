@@ -55,7 +55,7 @@ def _speed(size: tuple[int, int]) -> None:
     print(
         f"{'x'.join(map(str, size)):<9}"
         f" whole {_rate(steady_frames(zip(frames, range(FRAMES)))):6.1f} frames/s,"
-        f" ab of a network {_rate(steady(zip(planes, colours, [None] * FRAMES))):6.1f},"
+        f" ab of a network {_rate(steady(zip(planes, colours))):6.1f},"
         f" shots {_rate(map(ShotDetector(), greys)):7.1f},"
         f" flow at full size, fast {_rate(_flows(greys, 'fast')):6.1f},"
         f" medium {_rate(_flows(greys, 'medium')):6.1f}",

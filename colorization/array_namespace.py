@@ -44,6 +44,11 @@ def asarray_like(values: np.ndarray, x: Array) -> Array:
     return _convert(values, array_namespace(x), x.dtype, getattr(x, "device", None))
 
 
+def to_numpy(x: Array) -> np.ndarray:
+    """Return `x` on the host: an array as it is, a tensor's numbers from whatever device."""
+    return x if isinstance(x, np.ndarray) else x.cpu().numpy()
+
+
 def constant(make: Callable[..., np.ndarray], x: Array, *args: Any) -> Array:
     """Return `asarray_like(make(*args), x)`, made once for each library, dtype and device."""
     return _constant(make, array_namespace(x), x.dtype, getattr(x, "device", None), args)

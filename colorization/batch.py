@@ -11,7 +11,7 @@ from math import ceil, log
 
 import numpy as np
 
-from colorization.array_namespace import Array
+from colorization.array_namespace import Array, to_numpy
 from colorization.defaults import CRF
 from colorization.files import replacing
 from colorization.film_parts import ResumableWriter
@@ -112,10 +112,10 @@ def _steadied(
     """Yield the frames with their colours averaged over time."""
     waiting: deque[Seen] = deque()
 
-    def noted() -> Iterator[tuple[np.ndarray, np.ndarray, None]]:
+    def noted() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for seen, ab in coloured:
             waiting.append(seen)
-            yield seen.L, ab if isinstance(ab, np.ndarray) else ab.cpu().numpy(), None
+            yield seen.L, to_numpy(ab)
 
     for ab in steady(noted(), strength):
         yield waiting.popleft(), ab

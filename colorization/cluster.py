@@ -26,6 +26,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from colorization.array_namespace import to_numpy
 from colorization.defaults import WORKING_SIZE
 from colorization.errors import UsageError
 from colorization.inference import Colorizer
@@ -280,10 +281,7 @@ class _Worker:
         if (gpu := _gpu()) != self._gpu:
             choose_device(gpu, self._precision)
             self._gpu = gpu
-        ab = self._colorizer.predict(list(L))
-        return np.stack(
-            [each if isinstance(each, np.ndarray) else each.cpu().numpy() for each in ab]
-        )
+        return np.stack([to_numpy(ab) for ab in self._colorizer.predict(list(L))])
 
 
 def _gpu() -> int | None:

@@ -23,13 +23,12 @@ import numpy as np
 
 from colorization import metrics
 from colorization.colour import sRGB_to_Lab
-from colorization.dataset import resized
 from colorization.errors import ColorizationError
 from colorization.formats import FILM_SUFFIXES
 from colorization.images import ImageError, read_image
-from colorization.inference import join
+from colorization.inference import without_colour
 from colorization.inputs import InputError, find_inputs
-from colorization.upsampling import STRIDE
+from colorization.resizing import resized
 from colorization.video import VideoError, open_video
 
 GREY = "grey"  # the baseline: the ground truth with ab = 0
@@ -144,11 +143,6 @@ class Measured:
     @cached_property
     def colourfulness(self) -> float:
         return metrics.colourfulness(self.sRGB)
-
-
-def without_colour(L: np.ndarray, dtype: type = np.uint8) -> np.ndarray:
-    """Return RGB (H, W, 3) of L (H, W) alone, with ab = 0."""
-    return join(L, np.zeros((2, 1, 1), np.float32), (STRIDE, STRIDE), dtype)
 
 
 class Comparison:

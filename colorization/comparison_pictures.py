@@ -14,18 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from colorization.comparison import (
-    GREY,
-    Mismatch,
-    ResultSet,
-    Stream,
-    is_film,
-    without_colour,
-)
-from colorization.failure_forms import bounded
+from colorization.comparison import GREY, Mismatch, ResultSet, Stream, is_film
 from colorization.images import ImageError, Picture, eight_bits, write_image
-from colorization.inference import lightness
+from colorization.inference import lightness, without_colour
 from colorization.inputs import find_inputs
+from colorization.resizing import bounded
 from colorization.video import VideoError
 
 ORIGINAL = "ground truth"

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from colorization.dataset import resized
 from colorization.images import Picture, write_image
+from colorization.resizing import resized
 
 SIDE = 128  # of a small picture, in pixels
 COLUMNS = 8

@@ -8,26 +8,17 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-import cv2
 import lmdb
 import numpy as np
 
 from colorization.colour import sRGB_to_Lab
 from colorization.histogram import soft_encode, subsample
 from colorization.rebalancing import PriorAccumulator
+from colorization.resizing import FRAME_SIZE, resized
 
-FRAME_SIZE = 256  # pixels each way; the networks train on crops of 224 (thesis, section 7.4)
 INITIAL_MAP = 64 << 20
 BATCH = 64  # records in a transaction: 12 MB of frames; more is no faster and takes more memory
 LONGEST_KEY = 511  # bytes, of an LMDB as it is commonly built
-
-
-def resized(image: np.ndarray, width: int = FRAME_SIZE, height: int = FRAME_SIZE) -> np.ndarray:
-    """Return an image (H, W, 3) at another size: area averages downwards, bicubic upwards."""
-    shrinks = width * height < image.shape[0] * image.shape[1]
-    return cv2.resize(
-        image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    )
 
 
 def cropped(image: np.ndarray, size: int = FRAME_SIZE) -> np.ndarray:

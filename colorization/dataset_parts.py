@@ -29,11 +29,12 @@ import numpy as np
 from colorization import duplicates
 from colorization.contact_sheets import EvenSample, write_sheet
 from colorization.credits import BLUE_SHARE, credits_confidence
-from colorization.dataset import FRAME_SIZE, cropped, datum, mean_histogram, resized, write_records
+from colorization.dataset import cropped, datum, mean_histogram, write_records
 from colorization.duplicates import DuplicateFilter
 from colorization.files import replacing
 from colorization.histogram import Q
 from colorization.images import ImageError, eight_bits, read_image
+from colorization.resizing import FRAME_SIZE, resized
 from colorization.sections import Section
 
 RECORD, LMDB, HISTOGRAMS, FRAMES = "record.json", "lmdb", "histograms.f32", "frames"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from colorization.array_namespace import Array, array_namespace, asarray_like
+from colorization.array_namespace import Array, array_namespace, asarray_like, to_numpy
 from colorization.colour import Lab_to_sRGB, sRGB_to_Lab
 from colorization.histogram import expectation
 from colorization.inference import Colorizer
@@ -139,8 +139,7 @@ def maximum_of_histograms(histograms: Iterable[Array]) -> Array:
 
 def _refined(refine: Refinement, L: np.ndarray, ab: Array) -> Array:
     """Return ab (2, h, w), refined at the size (H, W) of L, of which it is every fourth pixel."""
-    plane = upsample(ab, L.shape, L.shape)
-    plane = plane if isinstance(plane, np.ndarray) else plane.cpu().numpy()
+    plane = to_numpy(upsample(ab, L.shape, L.shape))
     refined = np.asarray(refine(L, plane))
     if refined.shape != plane.shape:
         raise ValueError(f"refine: expected ab {plane.shape} back, got {refined.shape}")

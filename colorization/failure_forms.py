@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 
-import cv2
 import numpy as np
 from scipy import ndimage
 
@@ -27,16 +26,6 @@ LEAST_COLOURFULNESS = 5.0  # of an original of which colours can be missing
 LEAST_AREA = 64  # pixels of an area of one colour
 STILL = 2.0  # distance in Lab up to which a pixel of the original has not changed
 LEAST_STILL = 0.01  # share of the pixels that must be still
-
-
-def bounded(rgb: np.ndarray, side: int = SIDE) -> np.ndarray:
-    """Return an image whose longer side is at most `side` pixels, shrunk by areas."""
-    H, W = rgb.shape[:2]
-    scale = min(1, side / max(H, W))
-    if scale == 1:
-        return rgb
-    size = max(1, round(W * scale)), max(1, round(H * scale))
-    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
 
 
 def inconsistency(result: np.ndarray, original: np.ndarray) -> float:

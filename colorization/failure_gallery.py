@@ -29,12 +29,12 @@ from colorization.failure_forms import (
     SIDE,
     STILL,
     bleeding,
-    bounded,
     deficiency,
     edge_pollution,
     flicker,
     inconsistency,
 )
+from colorization.resizing import bounded
 
 WORST = 3  # pictures of each group and set
 
@@ -177,10 +177,10 @@ class Gallery:
 
     def offer(self, sight: Sight) -> None:
         """Measure the forms of failure of one picture of all sets, and keep what is worst."""
-        original = Measured(bounded(sight.original))
+        original = Measured(bounded(sight.original, SIDE))
         before, now = self._before, _Before(sight.number, original.Lab)
         for name, rgb in sight.results.items():
-            result = Measured(bounded(rgb))
+            result = Measured(bounded(rgb, SIDE))
             now.results[name] = result.Lab
             figures = _forms(result, original)
             if before.number == sight.number - 1 and name in before.results:

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from colorization.dataset import resized
 from colorization.images import Picture, write_image
 from colorization.metrics import psnr
+from colorization.resizing import resized
 from colorization.video import VideoWriter, open_video
 
 CAPTION_HEIGHT = 28

@@ -17,9 +17,10 @@ from typing import cast
 import numpy as np
 from numpy.typing import DTypeLike
 
-from colorization.array_namespace import Array
+from colorization.array_namespace import Array, to_numpy
 from colorization.inference import paint, paint_bands
 from colorization.joint_bilateral import joint_bilateral_upsample
+from colorization.optical_flow import as_grey
 from colorization.refinement import SEGMENTATIONS, Refiner
 from colorization.refinement.guided_filter import guided_filter
 from colorization.refinement.least_squares import least_squares
@@ -81,8 +82,7 @@ class Finish:
         enlarged = partial(self._upsample, ab, L, seen)
         if self._refine is None:
             return paint_bands(L, dtype, lambda rows: enlarged(rows=rows))
-        plane = enlarged()
-        return self.paint(L, plane if isinstance(plane, np.ndarray) else plane.cpu().numpy(), dtype)
+        return self.paint(L, to_numpy(enlarged()), dtype)
 
     def paint(self, L: np.ndarray, ab: np.ndarray, dtype: DTypeLike = np.uint8) -> np.ndarray:
         """Return RGB (H, W, 3) of L and ab (2, H, W) that has its size already."""
@@ -103,6 +103,6 @@ class _FilmFinish(Finish):
         self._detector = ShotDetector()
 
     def paint(self, L: np.ndarray, ab: np.ndarray, dtype: DTypeLike = np.uint8) -> np.ndarray:
-        if self._detector(np.rint(L * 2.55).clip(0, 255).astype(np.uint8)):
+        if self._detector(as_grey(L)):
             cast(Refiner, self._refine).reset()
         return super().paint(L, ab, dtype)

@@ -29,7 +29,16 @@ from colorization.network import (
 )
 from colorization.upsampling import shrink, upsample
 
-__all__ = ["DECODERS", "Colorizer", "join", "lightness", "network_path", "paint", "shrink"]
+__all__ = [
+    "DECODERS",
+    "Colorizer",
+    "join",
+    "lightness",
+    "network_path",
+    "paint",
+    "shrink",
+    "without_colour",
+]
 
 DECODERS = ("expectation", "annealed_mean", "mode", "sample")
 # What torch's allocator says, the embedded Caffe, and oneDNN where it gets no scratch memory.
@@ -170,6 +179,11 @@ def join(
 def paint(L: np.ndarray, ab: Array, dtype: DTypeLike = np.uint8) -> np.ndarray:
     """Return RGB (H, W, 3), uint8 or uint16, of L (H, W) and ab (2, H, W)."""
     return paint_bands(L, dtype, lambda rows: ab[:, rows])
+
+
+def without_colour(L: np.ndarray, dtype: DTypeLike = np.uint8) -> np.ndarray:
+    """Return RGB (H, W, 3), uint8 or uint16, of L (H, W) alone, with ab = 0."""
+    return paint(L, np.zeros((2, *L.shape), np.float32), dtype)
 
 
 def paint_bands(L: np.ndarray, dtype: DTypeLike, ab_of: Callable[[slice], Array]) -> np.ndarray:

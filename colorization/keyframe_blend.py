@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from colorization.optical_flow import optical_flow, warp
+from colorization.optical_flow import optical_flow, squared_length, warp
 
 # The expected squared error of a colour that was moved along a flow: measured on one rendered
 # film over 4 to 130 frames, rounded.
@@ -80,7 +80,7 @@ class Track:
     def _moved(
         self, grey: np.ndarray, flow: np.ndarray, backwards: list[np.ndarray], distance: int
     ) -> Guess:
-        missed = [_squared(concatenated(flow, backward)) for backward in backwards]
+        missed = [squared_length(concatenated(flow, backward)) for backward in backwards]
         error = error_of_flow(grey, warp(self.grey, flow), np.minimum.reduce(missed), distance)
         return Guess(warp(self.ab, flow), error)
 
@@ -122,7 +122,3 @@ def joined(guesses: Sequence[Guess]) -> tuple[Guess, list[np.ndarray]]:
     ab = np.add.reduce([share[..., None] * guess.ab for share, guess in zip(shares, guesses)])
     error = np.add.reduce([share**2 * guess.error for share, guess in zip(shares, guesses)])
     return Guess(ab, error), shares
-
-
-def _squared(flow: np.ndarray) -> np.ndarray:
-    return flow[..., 0] ** 2 + flow[..., 1] ** 2

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from colorization.dataset import prior, resized, write_lmdb
+from colorization.dataset import prior, write_lmdb
 from colorization.errors import ColorizationError
 from colorization.files import write_text
 from colorization.formats import IMAGE_SUFFIXES
@@ -22,6 +22,7 @@ from colorization.inference import lightness, shrink
 from colorization.network import network_path
 from colorization.propagation import SHORT_SIDE
 from colorization.rebalancing import save_prior
+from colorization.resizing import resized
 from colorization.training import (
     TrainingError,
     caffe_train,

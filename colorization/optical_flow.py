@@ -22,6 +22,11 @@ CONSISTENCY = (0.01, 0.5)  # the round trip's error allowed: share of the flows,
 SMOOTHNESS = (0.01, 0.002)  # the flow's gradient allowed: likewise
 
 
+def as_grey(L: np.ndarray) -> np.ndarray:
+    """Return L (H, W), 0..100, as grey (H, W), uint8, 0..255."""
+    return np.rint(L * 2.55).clip(0, 255).astype(np.uint8)
+
+
 def optical_flow(first: np.ndarray, second: np.ndarray, preset: str = "medium") -> np.ndarray:
     """Return the flow (H, W, 2) float32 from the first to the second frame, both (H, W) uint8 grey.
 
@@ -92,7 +97,7 @@ def occluded(flow: np.ndarray, backward: np.ndarray) -> np.ndarray:
     Lai et al. 2018, "Learning blind video temporal consistency", section 4).
     """
     share, constant = SMOOTHNESS
-    border = _squared_gradient(flow) > share * _squared(flow) + constant
+    border = _squared_gradient(flow) > share * squared_length(flow) + constant
     return lost(flow, backward) | border
 
 
@@ -100,8 +105,13 @@ def lost(flow: np.ndarray, backward: np.ndarray) -> np.ndarray:
     """Return where (H, W), bool, there and back does not end where it began: see `occluded`."""
     returned = warp(backward, flow)
     share, constant = CONSISTENCY
-    allowed = share * (_squared(flow) + _squared(returned)) + constant
-    return _squared(flow + returned) > allowed
+    allowed = share * (squared_length(flow) + squared_length(returned)) + constant
+    return squared_length(flow + returned) > allowed
+
+
+def squared_length(flow: np.ndarray) -> np.ndarray:
+    """Return the squared length (H, W) of each vector of a flow."""
+    return flow[..., 0] ** 2 + flow[..., 1] ** 2
 
 
 def _calculated(dis: cv2.DISOpticalFlow, first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -114,17 +124,12 @@ def _padded(image: np.ndarray, bottom: int, right: int) -> np.ndarray:
     return np.ascontiguousarray(image)
 
 
-def _squared(flow: np.ndarray) -> np.ndarray:
-    """Return the squared length (H, W) of each vector."""
-    return flow[..., 0] ** 2 + flow[..., 1] ** 2
-
-
 def _squared_gradient(flow: np.ndarray) -> np.ndarray:
     """Return |grad u|^2 + |grad v|^2, (H, W); along an axis of length one it is zero."""
     result = np.zeros(flow.shape[:2], np.float32)
     for axis in range(2):
         if flow.shape[axis] > 1:
-            result += _squared(np.gradient(flow, axis=axis))
+            result += squared_length(np.gradient(flow, axis=axis))
     return result
 
 

@@ -19,12 +19,13 @@ from itertools import groupby, islice
 import cv2
 import numpy as np
 
-from colorization.array_namespace import Array
+from colorization.array_namespace import Array, to_numpy
 from colorization.colour import sRGB_to_Lab
 from colorization.errors import ColorizationError
 from colorization.inference import lightness, shrink
 from colorization.keyframe_blend import Guess, Track, joined
-from colorization.optical_flow import optical_flow
+from colorization.optical_flow import as_grey, optical_flow
+from colorization.resizing import short_side_within
 from colorization.shots import ShotDetector
 from colorization.upsampling import STRIDE, upsample
 from colorization.video import open_video
@@ -348,13 +349,7 @@ def _unpacked(guess: Guess) -> Guess:
 
 def _grey(L: np.ndarray) -> np.ndarray:
     """Return L as uint8, 0..255, its shorter side at most SHORT_SIDE."""
-    return np.rint(shrink(L, _small_size(L.shape)) * 2.55).clip(0, 255).astype(np.uint8)
-
-
-def _small_size(size: tuple[int, ...]) -> tuple[int, int]:
-    H, W = size
-    scale = min(1.0, SHORT_SIDE / min(H, W))
-    return max(1, round(H * scale)), max(1, round(W * scale))
+    return as_grey(shrink(L, short_side_within(L.shape, SHORT_SIDE)))
 
 
 def _small_ab(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -369,11 +364,9 @@ def _small_ab(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def _network_ab(ab: Array, size: tuple[int, ...]) -> np.ndarray:
     """Return a network's ab (2, h, w) as (H, W, 2), float32, of the size (H, W)."""
-    if not isinstance(ab, np.ndarray):
-        ab = ab.float().cpu().numpy()
     H, W = size
     _, h, w = ab.shape
-    large = upsample(ab.astype(np.float32), (H, W), (h * STRIDE, w * STRIDE))
+    large = upsample(to_numpy(ab).astype(np.float32), (H, W), (h * STRIDE, w * STRIDE))
     return np.ascontiguousarray(np.moveaxis(large, 0, -1), np.float32)
 
 

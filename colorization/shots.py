@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from colorization.optical_flow import optical_flow, warp
+from colorization.resizing import short_side_within
 
 SIDE = 48  # pixels of the shorter side of what is compared
 FLAT = 3.0  # grey levels: a deviation below which a frame has no picture, as in the midst of a fade
@@ -73,8 +74,7 @@ def shot_starts(frames: Iterable[np.ndarray]) -> Iterator[int]:
 
 def thumbnail(grey: np.ndarray) -> np.ndarray:
     """Return the frame with a shorter side of at most SIDE pixels, by the mean over areas."""
-    scale = min(1.0, SIDE / min(grey.shape))
-    height, width = (max(1, round(side * scale)) for side in grey.shape)
+    height, width = short_side_within(grey.shape, SIDE)
     return cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
 
 

@@ -1,6 +1,6 @@
 """Steady colours: each frame's ab is averaged with those of its neighbours along the optical flow.
 
-for ab in steady((L, ab, confidence_of(histogram)) for ...):
+for ab in steady((L, ab) for ...):
     ...  # ab of one frame after the other, without the flicker between them
 """
 
@@ -16,15 +16,15 @@ import torch
 
 from colorization.colour import Lab_to_sRGB_of_L, sRGB_to_Lab
 from colorization.defaults import AHEAD, STRENGTH
-from colorization.optical_flow import lost, optical_flow, warp
+from colorization.optical_flow import as_grey, lost, optical_flow, warp
+from colorization.resizing import short_side_within
 from colorization.shots import ShotDetector
 
 FLOW_SIDE = 160  # pixels of the shorter side of L at which the flow is computed
 COLOUR_SIDE = 256  # likewise of ab in a film that is coloured already
 TOLERANCE = 10.0  # of L between a pixel and where it has gone to
-LEAST_CONFIDENCE = 0.05  # so that a pixel of which nothing is known keeps its own colour
 
-Frame = tuple[np.ndarray, np.ndarray, "np.ndarray | None"]
+Frame = tuple[np.ndarray, np.ndarray]
 
 
 def steady(
@@ -32,19 +32,18 @@ def steady(
 ) -> Iterator[np.ndarray]:
     """Yield the ab of each frame, averaged over time; shape and dtype are those given.
 
-    `frames` are (L, ab, confidence): L (H, W) float32, 0..100; ab (2, h, w) float32 of the same
-    picture at any size, one for the whole film; confidence (h, w), 0..1, or None for equal trust
-    (see `confidence_of`). With s of `strength`, 0 to below 1, a frame's result is
+    `frames` are (L, ab): L (H, W) float32, 0..100; ab (2, h, w) float32 of the same picture at any
+    size, one for the whole film. With s of `strength`, 0 to below 1, a frame's result is
 
-        ab(t) = sum_k w_k c_k ab_k / sum_k w_k c_k,   w_k = prod s v(i),  over i from k to t
+        ab(t) = sum_k w_k ab_k / sum_k w_k,   w_k = prod s v(i),  over i from k to t
 
-    over all frames k of its shot up to `ahead` frames after it, their ab_k and confidence c_k
-    brought to where things are in t along the flow of L. v(i) in 0..1 says how surely a pixel is
-    the same in two neighbouring frames: 0 where the flow there and back does not end where it
-    began, otherwise exp(-(dL / TOLERANCE)^2) with the difference of L; borders of motion need no
-    other guard. Frames after t are as welcome as those before it: a filter of the past alone lags
-    behind colours that change. `strength` 0 gives the ab as they are. Results come `ahead` frames
-    late, and that many frames are held.
+    over all frames k of its shot up to `ahead` frames after it, their ab_k and weights brought to
+    where things are in t along the flow of L. v(i) in 0..1 says how surely a pixel is the same in
+    two neighbouring frames: 0 where the flow there and back does not end where it began, otherwise
+    exp(-(dL / TOLERANCE)^2) with the difference of L; borders of motion need no other guard.
+    Frames after t are as welcome as those before it: a filter of the past alone lags behind colours
+    that change. `strength` 0 gives the ab as they are. Results come `ahead` frames late, and that
+    many frames are held.
     """
     if not 0 <= strength < 1:
         raise ValueError(f"strength: expected 0 to below 1, got {strength}")
@@ -61,16 +60,6 @@ def steady(
         waiting.popleft()
 
 
-def confidence_of(histogram: np.ndarray) -> np.ndarray:
-    """Return how sure a histogram (Q, h, w) is: 1 for one certain bin, 0 for all bins alike.
-
-    1 - H / log Q with the entropy H = -sum p log p, (h, w) float32.
-    """
-    p = histogram.clip(np.finfo(histogram.dtype).tiny, None)
-    entropy = -(p * np.log(p)).sum(0)
-    return (1 - entropy / np.log(len(histogram))).clip(0, 1).astype(np.float32)
-
-
 def steady_frames(
     frames: Iterable[tuple[np.ndarray, int]], strength: float = STRENGTH, ahead: int = AHEAD
 ) -> Iterator[tuple[np.ndarray, int]]:
@@ -84,8 +73,9 @@ def steady_frames(
     def planes() -> Iterator[Frame]:
         for rgb, pts in frames:
             Lab = _Lab_of(rgb)
-            held.append((Lab, _planes_at(Lab[1:], _small_size(Lab.shape[1:], COLOUR_SIDE)), pts))
-            yield Lab[0], held[-1][1], None
+            small = _planes_at(Lab[1:], short_side_within(Lab.shape[1:], COLOUR_SIDE))
+            held.append((Lab, small, pts))
+            yield Lab[0], small
 
     for ab in steady(planes(), strength, ahead):
         Lab, small, pts = held.popleft()
@@ -95,7 +85,7 @@ def steady_frames(
 
 @dataclass
 class _Step:
-    """A frame on its way; its sums are (h, w, 3): of confidence times a and b, and confidence."""
+    """A frame on its way; its sums are (h, w, 3): of weighted a and b, and of the weights."""
 
     own: np.ndarray
     past: np.ndarray  # the sum over this frame and those before it
@@ -107,26 +97,19 @@ class _View:
     """A frame as its motion is computed."""
 
     def __init__(self, L: np.ndarray):
-        self.L = _at(L, _small_size(L.shape, FLOW_SIDE))
-        self.grey = np.rint(self.L.clip(0, 100) * 2.55).astype(np.uint8)
+        self.L = _at(L, short_side_within(L.shape, FLOW_SIDE))
+        self.grey = as_grey(self.L)
 
 
 def _accumulated(frames: Iterable[Frame], strength: float) -> Iterator[_Step]:
     """Yield the frames with the sums over their past."""
     detector, before = ShotDetector(), None
-    for L, ab, confidence in frames:
-        view, own = _View(L), _weighted(ab, confidence)
+    for L, ab in frames:
+        view, own = _View(L), np.dstack((*ab, np.ones_like(ab[0])))
         cut = detector(view.grey)
         step = _first(own) if before is None or cut else _linked(own, *before, view, strength)
         before = step.past, view
         yield step
-
-
-def _weighted(ab: np.ndarray, confidence: np.ndarray | None) -> np.ndarray:
-    """Return (h, w, 3): ab times confidence, and confidence."""
-    trust = np.ones(ab.shape[1:], np.float32) if confidence is None else confidence
-    trust = np.maximum(trust, LEAST_CONFIDENCE)
-    return np.dstack((ab[0] * trust, ab[1] * trust, trust)).astype(np.float32)
 
 
 def _first(own: np.ndarray) -> _Step:
@@ -161,12 +144,6 @@ def _result(waiting: Iterable[_Step]) -> np.ndarray:
         future = step.link[..., None] * warp(step.own + future, step.flow)
     total = now.past + future
     return np.ascontiguousarray((total[..., :2] / total[..., 2:]).transpose(2, 0, 1))
-
-
-def _small_size(size: Sequence[int], side: int) -> tuple[int, int]:
-    """Return the size (h, w) of an image (H, W) with a shorter side of at most `side`."""
-    scale = min(1.0, side / min(size))
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def _at(plane: np.ndarray, size: Sequence[int]) -> np.ndarray:

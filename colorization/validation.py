@@ -11,9 +11,9 @@ import lmdb
 import numpy as np
 
 from colorization.contact_sheets import COLUMNS, write_sheet
-from colorization.dataset import resized
 from colorization.inference import Colorizer
 from colorization.network import choose_device
+from colorization.resizing import resized
 
 PICTURES = COLUMNS  # so many, each coloured and as it was
 PATIENCE = 10.0  # seconds that a database may take to be closed

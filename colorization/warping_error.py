@@ -17,6 +17,7 @@ import numpy as np
 
 from colorization.inference import lightness
 from colorization.optical_flow import fine_flow, occluded, warp
+from colorization.resizing import averaged, short_side_within
 from colorization.shots import ShotDetector
 from colorization.video import VideoError, open_video
 
@@ -55,21 +56,20 @@ def flicker(
     colours do not change.
     """
     frames = _together([film, steadied])
-    quadruples = ((first, first, second, without_colour(first)) for first, second in frames)
+    quadruples = ((first, first, second, _in_grey(first)) for first, second in frames)
     errors = list(pair_errors(quadruples, side))
     before, after, floor = np.mean(errors, axis=0).tolist() if errors else [math.nan] * 3
     return before, after, floor
 
 
-def without_colour(rgb: np.ndarray) -> np.ndarray:
-    """Return the grey image (H, W, 3) uint8 that has the L of an image."""
-    shades = np.repeat(np.arange(256, dtype=np.uint8)[:, None, None], 3, 2)
-    levels = np.searchsorted(_middles(lightness(shades)[:, 0]), lightness(rgb))
-    return np.repeat(levels.astype(np.uint8)[..., None], 3, 2)
+def grey_levels(rgb: np.ndarray) -> np.ndarray:
+    """Return the grey level (H, W), uint8, whose L is nearest to that of each pixel."""
+    L = lightness(np.arange(256, dtype=np.uint8)[None])[0]
+    return np.searchsorted((L[1:] + L[:-1]) / 2, lightness(rgb)).astype(np.uint8)
 
 
-def _middles(values: np.ndarray) -> np.ndarray:
-    return (values[1:] + values[:-1]) / 2
+def _in_grey(rgb: np.ndarray) -> np.ndarray:
+    return np.repeat(grey_levels(rgb)[..., None], 3, 2)
 
 
 def pair_errors(
@@ -94,9 +94,10 @@ def pair_errors(
     detector = ShotDetector()
     last: tuple[np.ndarray, list[np.ndarray]] | None = None
     for reference, *films in frames:
-        size = _size(reference, side)
-        grey = without_colour(_resized(reference, size))[..., 0]
-        shown = [_resized(film, size).astype(np.float32) / 255 for film in films]
+        H, W, _ = reference.shape
+        size = short_side_within((H, W), side or min(H, W))
+        grey = grey_levels(averaged(reference, size))
+        shown = [averaged(film, size).astype(np.float32) / 255 for film in films]
         cut = detector(grey)
         if last is not None and not cut:
             yield from _errors(last, (grey, shown))
@@ -148,16 +149,3 @@ def _together(paths: Sequence[str | os.PathLike]) -> Iterator[tuple[np.ndarray, 
                 short = Path(paths[frames.index(None)])
                 raise VideoError(f"{short}: {number} frames, expected as many as the others have")
             yield tuple(frame for frame, _ in frames)
-
-
-def _size(image: np.ndarray, side: int | None) -> tuple[int, int]:
-    """Return the width and height at which an image is compared."""
-    height, width = image.shape[:2]
-    scale = min(1.0, side / min(height, width)) if side else 1.0
-    return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def _resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    if image.shape[1::-1] == size:
-        return image
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)

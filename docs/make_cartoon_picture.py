@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from colorization.cartoon.film import Episode
-from colorization.comparison import without_colour
-from colorization.dataset import resized
 from colorization.film_report import captioned, row
 from colorization.images import Picture, write_image
-from colorization.inference import Colorizer, lightness
+from colorization.inference import Colorizer, lightness, without_colour
+from colorization.resizing import resized
 
 FRAMES = (96, 250, 430)
 WIDTH, HEIGHT = 320, 240

@@ -13,14 +13,13 @@ import colorize_film
 import numpy as np
 
 from colorization.colour import Lab_to_sRGB, sRGB_to_Lab
-from colorization.comparison import without_colour
-from colorization.dataset import resized
 from colorization.film_report import contact_sheet, frame_psnr, side_by_side
 from colorization.images import Picture, write_image
-from colorization.inference import lightness
+from colorization.inference import lightness, without_colour
 from colorization.metrics import psnr
 from colorization.pages import write_page
 from colorization.plots import Line, write_line_chart
+from colorization.resizing import resized
 from colorization.resources import resource
 from colorization.training import losses
 from colorization.video import VideoWriter, open_video

@@ -11,8 +11,9 @@ from scipy.spatial import ConvexHull
 
 from caffe.proto import caffe_pb2
 from colorization.colour import sRGB_to_Lab
-from colorization.dataset import prior, resized
+from colorization.dataset import prior
 from colorization.files import replacing
+from colorization.resizing import resized
 from colorization.resources import resource, shared_resources
 from colorization.video import open_video
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from colorization.array_namespace import to_numpy
 from colorization.baselines import levin
 from colorization.baselines.levin import ScribbleError
 from colorization.baselines.scribbles import automatic_scribbles, painted
@@ -73,9 +74,7 @@ def by_network(colorizer: Colorizer) -> Painter:
 
     def painter(L: np.ndarray) -> np.ndarray:
         seen = colorizer.shrink(L)
-        histogram = colorizer.network(seen[None, None], "prob")[0]
-        if not isinstance(histogram, np.ndarray):
-            histogram = histogram.cpu().numpy()
+        histogram = to_numpy(colorizer.network(seen[None, None], "prob")[0])
         return levin.colour(L, *automatic_scribbles(L, histogram, seen.shape))
 
     return painter

@@ -6,15 +6,14 @@ size, so that now one, now the other is the larger. How that is prevented is our
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from scipy import sparse
 
+from colorization.optical_flow import as_grey, optical_flow
 from colorization.refinement.clustering import Clusters
 
 OVERLAP = 0.5  # share of a region that must come from one region of the last frame
 SIMILAR = 0.5  # a cluster at least so large, against the largest, may be chosen for its colour
-SMALLEST_SIDE = 12  # pixels
 STEP = 0.25  # of the way from the last colour to the new one that a region goes in a frame
 
 
@@ -33,7 +32,7 @@ class ColourTracker:
     """
 
     def __init__(self) -> None:
-        self._L: np.ndarray | None = None
+        self._grey: np.ndarray | None = None
         self._labels = np.empty((0, 0), np.int32)
         self._colours = np.empty((0, 2))
 
@@ -43,19 +42,22 @@ class ColourTracker:
         """Return the colours (n, 2) of a frame's n regions.
 
         `flow` (H, W, 2) leads back: the pixel (x, y) of this frame was at (x, y) + flow[y, x] in
-        the last one, x first. Without it, it is computed from the two L (`flow_between`). A frame
-        of another size begins anew.
+        the last one, x first. Without it, it is computed from the two L. A frame of another size
+        begins anew.
         """
         colours = clusters.largest()
-        if self._L is not None and self._L.shape == L.shape:
-            warped = warp(self._labels, flow_between(L, self._L) if flow is None else flow)
+        grey = as_grey(L)
+        if self._grey is not None and self._grey.shape == grey.shape:
+            if flow is None:
+                flow = optical_flow(grey, self._grey, "fast")
+            warped = warped_labels(self._labels, flow)
             colours = self._continued(matches(labels, warped, len(colours)), clusters, colours)
-        self._L, self._labels, self._colours = L.copy(), labels, colours
+        self._grey, self._labels, self._colours = grey, labels, colours
         return colours
 
     def reset(self) -> None:
         """Forget the last frame, as at a cut."""
-        self._L = None
+        self._grey = None
 
     def _continued(self, last: np.ndarray, clusters: Clusters, colours: np.ndarray) -> np.ndarray:
         """Return the colours of the regions, given the number of each in the last frame or -1."""
@@ -67,20 +69,7 @@ class ColourTracker:
         return colours
 
 
-def flow_between(L: np.ndarray, last_L: np.ndarray) -> np.ndarray:
-    """Return the optical flow (H, W, 2) from L to the last frame's, in pixels, x first (DIS).
-
-    Zeros where a side is shorter than SMALLEST_SIDE, for which DIS has no pyramid.
-    """
-    flow = np.zeros((*L.shape, 2), np.float32)
-    if min(L.shape) < SMALLEST_SIDE:
-        return flow
-    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    now, before = ((np.clip(plane, 0, 100) * 2.55 + 0.5).astype(np.uint8) for plane in (L, last_L))
-    return dis.calc(now, before, flow)
-
-
-def warp(labels: np.ndarray, flow: np.ndarray) -> np.ndarray:
+def warped_labels(labels: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """Return the labels (H, W) read at the places that the flow leads to; -1 outside the image."""
     H, W = labels.shape
     if flow.shape != (H, W, 2):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from colorization.array_namespace import array_namespace, asarray_like, constant
+from colorization.array_namespace import array_namespace, asarray_like, constant, to_numpy
 
 
 def test_namespace_is_that_of_the_argument():
@@ -17,6 +17,13 @@ def test_a_list_is_refused():
     with pytest.raises(TypeError) as error:
         array_namespace([1.0])
     assert str(error.value) == "expected a numpy array or a torch tensor, got list"
+
+
+def test_numbers_on_the_host(library):
+    x = library.array([1.0, 2.5], np.float32)
+    result = to_numpy(x)
+    assert type(result) is np.ndarray and result.dtype == np.float32
+    assert result.tolist() == [1.0, 2.5]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

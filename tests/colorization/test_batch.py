@@ -1,6 +1,8 @@
 """The flow of many files through few."""
 
 import threading
+from concurrent.futures import Future
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -95,11 +97,43 @@ def test_few_frames_are_in_memory(colorizer):
     assert furthest <= 4 * 4 + pipeline.ITEMS_AHEAD + 2 * pipeline.WORKERS
 
 
-def test_large_images_are_not_read_far_ahead(monkeypatch, colorizer):
-    monkeypatch.setattr(pipeline, "PIXELS_AHEAD", 21 * 33 * 2)
-    frames = [(noise(i, 21, 33, 3), i) for i in range(20)]
-    results = list(coloured_frames(frames, colorizer, 8))
-    assert [pts for _, pts in results] == list(range(20))
+class Immediately:
+    """A pool whose work is done when it is submitted."""
+
+    def submit(self, work, *arguments):
+        future = Future()
+        future.set_result(work(*arguments))
+        return future
+
+
+def test_large_images_are_not_read_far_ahead(monkeypatch):
+    """PIXELS_AHEAD wait, PIXELS_AHEAD are a batch, and one image was found not to fit into it."""
+    monkeypatch.setattr(pipeline, "PIXELS_AHEAD", 2 * 21 * 33)
+    monkeypatch.setattr(pipeline, "workers", lambda: nullcontext(Immediately()))
+    plane = np.zeros((21, 33), np.float32)
+    read, coloured, held = 0, 0, []
+
+    def items():
+        nonlocal read
+        for i in range(20):
+            read += 1
+            yield i
+
+    class Network:
+        at_once = 1
+
+        def predict(self, seen):
+            nonlocal coloured
+            held.append(read - coloured)
+            coloured += len(seen)
+            return seen
+
+    def load(i):
+        return pipeline.Seen(plane, plane, i)
+
+    results = list(pipeline.flow(items(), load, lambda item, *_: item, Network(), 8))
+    assert [done.result() for _, done in results] == list(range(20))
+    assert max(held) == 2 + 2 + 1
 
 
 def test_images_of_their_own_sizes(tmp_path, colorizer):

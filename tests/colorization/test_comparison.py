@@ -9,11 +9,11 @@ import pytest
 
 from colorization import metrics
 from colorization.colour import sRGB_to_Lab
-from colorization.comparison import BIN, BINS, GREY, Comparison, Mean, without_colour
-from colorization.dataset import resized
+from colorization.comparison import BIN, BINS, GREY, Comparison, Mean
 from colorization.images import Picture, write_image
-from colorization.inference import lightness
+from colorization.inference import lightness, without_colour
 from colorization.inputs import InputError
+from colorization.resizing import resized
 from colorization.video import open_video, write_video
 
 H, W = 12, 20

@@ -9,7 +9,7 @@ from dataset_films import credits_frame, faded
 
 from colorization import credits
 from colorization.credits import credits_confidence, is_credits, two_means
-from colorization.dataset import resized
+from colorization.resizing import resized
 from colorization.resources import resource
 from colorization.video import open_video, write_video
 

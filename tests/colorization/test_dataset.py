@@ -17,7 +17,7 @@ from skimage import color
 
 from caffe.proto import caffe_pb2
 from colorization.contact_sheets import EvenSample, write_sheet
-from colorization.dataset import cropped, mean_histogram, prior, resized, write_lmdb, write_records
+from colorization.dataset import cropped, mean_histogram, prior, write_lmdb, write_records
 from colorization.dataset_inputs import find_parts, read_cuts
 from colorization.dataset_parts import (
     Episode,
@@ -33,6 +33,7 @@ from colorization.histogram import ab_pairs, soft_encode
 from colorization.images import Picture, write_image
 from colorization.inputs import InputError
 from colorization.prior_figure import columns_svg, pair_colours, plane_svg
+from colorization.resizing import resized
 
 
 def noise(height, width, seed=3):
@@ -53,13 +54,6 @@ def stored(folder):
 
 
 # Shapes
-
-
-def test_resized_averages_areas():
-    image = noise(64, 96)
-    blocks = image.reshape(16, 4, 24, 4, 3).mean(axis=(1, 3))
-    assert np.abs(resized(image, 24, 16) - blocks).max() <= 0.5
-    assert resized(image, 200, 100).shape == (100, 200, 3)
 
 
 @pytest.mark.parametrize(("height", "width"), [(480, 640), (640, 480), (300, 300), (80, 1200)])

@@ -12,7 +12,6 @@ from colorization.failure_forms import (
     REACH,
     STILL,
     bleeding,
-    bounded,
     deficiency,
     edge_pollution,
     flicker,
@@ -143,9 +142,3 @@ def test_no_flicker_at_a_cut_or_between_pictures_of_two_sizes():
     assert math.isnan(flicker(plain(), plain(), plain(9, 9), plain()))
     small = plain(0, 0, 20, 30)
     assert math.isnan(flicker(plain(), small, plain(), small))
-
-
-@pytest.mark.parametrize("shape, expected", [((30, 47), (30, 47)), ((30, 512), (15, 256))])
-def test_bounded(shape, expected):
-    image = np.zeros((*shape, 3), np.uint8)
-    assert bounded(image, 256).shape == (*expected, 3)

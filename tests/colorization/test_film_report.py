@@ -4,7 +4,6 @@ import jinja2
 import numpy as np
 import pytest
 
-from colorization.dataset import resized
 from colorization.film_report import (
     BACKGROUND,
     CAPTION_HEIGHT,
@@ -20,6 +19,7 @@ from colorization.film_report import (
 from colorization.images import read_image
 from colorization.metrics import psnr
 from colorization.pages import write_page
+from colorization.resizing import resized
 from colorization.video import open_video, write_video
 
 H, W = 36, 64

@@ -7,6 +7,7 @@ import pytest
 from colorization.optical_flow import (
     LEAST_SIDE,
     PRESETS,
+    as_grey,
     fine_flow,
     occluded,
     optical_flow,
@@ -19,6 +20,11 @@ def texture(height, width, seed=1):
     noise = np.random.default_rng(seed).random((height, width), np.float32)
     noise = cv2.GaussianBlur(noise, (0, 0), 2.5)
     return np.rint(cv2.normalize(noise, None, 0, 255, cv2.NORM_MINMAX)).astype(np.uint8)
+
+
+def test_lightness_as_grey():
+    grey = as_grey(np.float32([[0, 0.3, 50.1, 100, 100.2]]))
+    assert grey.dtype == np.uint8 and grey.tolist() == [[0, 1, 128, 255, 255]]
 
 
 @pytest.mark.parametrize("preset", PRESETS)

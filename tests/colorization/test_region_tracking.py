@@ -10,9 +10,8 @@ from colorization.refinement.tracking import (
     OVERLAP,
     STEP,
     ColourTracker,
-    flow_between,
     matches,
-    warp,
+    warped_labels,
 )
 
 H, W = 48, 70
@@ -90,20 +89,6 @@ def test_the_tracker_finds_the_motion_itself(L):
     assert same == pytest.approx(colours)
 
 
-def test_flow_leads_back(L):
-    shifted = np.roll(L, (2, 3), (0, 1))
-    inner = flow_between(shifted, L)[12:-12, 12:-12]
-    assert np.median(inner, axis=(0, 1)) == pytest.approx([-3, -2], abs=0.3)
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (3, 40), (11, 13), (12, 17)])
-def test_small_pictures_have_a_flow(shape):
-    rng = np.random.default_rng(4)
-    now, before = rng.uniform(0, 100, (2, *shape)).astype(np.float32)
-    flow = flow_between(now, before)
-    assert flow.shape == (*shape, 2) and np.isfinite(flow).all()
-
-
 def test_reset_begins_anew(L, halves):
     track = ColourTracker()
     track(L, halves, clusters([(8, 4, 9)], [(8, 4, 9)]), still())
@@ -119,7 +104,7 @@ def test_another_size_begins_anew(L, halves):
     ).all()
 
 
-def test_warp_reads_where_the_flow_leads():
+def test_labels_are_read_where_the_flow_leads():
     rng = np.random.default_rng(2)
     labels = rng.integers(-1, 9, (6, 11))
     flow = rng.uniform(-4, 4, (6, 11, 2))
@@ -129,7 +114,7 @@ def test_warp_reads_where_the_flow_leads():
             u, v = round(x + flow[y, x, 0]), round(y + flow[y, x, 1])
             if 0 <= u < 11 and 0 <= v < 6:
                 expected[y, x] = labels[v, u]
-    assert (warp(labels, flow) == expected).all()
+    assert (warped_labels(labels, flow) == expected).all()
     assert (expected == -1).any() and (expected >= 0).any()
 
 

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from colorization import temporal
-from colorization.histogram import Q
-from colorization.temporal import confidence_of, steady, steady_frames
+from colorization.temporal import steady, steady_frames
 
 H, W = 40, 56
 
@@ -33,18 +32,17 @@ def flickering(Ls, size=10.0, seed=5):
     return [(colours(L) + offset).astype(np.float32) for L, offset in zip(Ls, offsets)]
 
 
-def run(Ls, abs_, confidences=None, **options):
-    confidences = confidences or [None] * len(Ls)
-    return list(steady(zip(Ls, abs_, confidences), **options))
+def run(Ls, abs_, **options):
+    return list(steady(zip(Ls, abs_), **options))
 
 
-def naive(abs_, trusts, strength, ahead):
+def naive(abs_, strength, ahead):
     """The equation for a still picture, frame by frame."""
     results = []
     for t in range(len(abs_)):
         total = weights = 0
         for k in range(min(t + ahead + 1, len(abs_))):
-            weight = strength ** abs(t - k) * trusts[k]
+            weight = strength ** abs(t - k)
             total, weights = total + weight * abs_[k], weights + weight
         results.append(total / weights)
     return results
@@ -54,9 +52,8 @@ def naive(abs_, trusts, strength, ahead):
 def test_a_still_picture_is_the_naive_sum(strength, ahead):
     L, rng = plane(1, H, W), np.random.default_rng(2)
     abs_ = [rng.normal(0, 20, (2, 10, 14)).astype(np.float32) for _ in range(7)]
-    trusts = [rng.uniform(0.1, 1, (10, 14)).astype(np.float32) for _ in range(7)]
-    got = run([L] * 7, abs_, trusts, strength=strength, ahead=ahead)
-    for result, expected in zip(got, naive(abs_, trusts, strength, ahead)):
+    got = run([L] * 7, abs_, strength=strength, ahead=ahead)
+    for result, expected in zip(got, naive(abs_, strength, ahead)):
         assert result.shape == (2, 10, 14) and result.dtype == np.float32
         np.testing.assert_allclose(result, expected, atol=1e-3)
 
@@ -95,21 +92,6 @@ def test_other_brightness_is_another_thing():
     assert results[4][:, 14:22, 24:36].min() > 48
 
 
-def test_confident_frames_win():
-    L = plane(1, H, W)
-    abs_ = [np.full((2, H, W), value, np.float32) for value in (10, 10, 60, 10, 10)]
-    unsure = [np.full((H, W), value, np.float32) for value in (1, 1, 0, 1, 1)]
-    alike, weighed = run([L] * 5, abs_), run([L] * 5, abs_, unsure)
-    assert alike[2].min() > 18
-    assert weighed[2].max() < 12
-
-
-def test_without_any_confidence_colours_stay():
-    L, abs_ = plane(1, H, W), [np.full((2, H, W), 25, np.float32)] * 3
-    for result in run([L] * 3, abs_, [np.zeros((H, W), np.float32)] * 3):
-        np.testing.assert_allclose(result, 25, atol=1e-3)
-
-
 def test_colours_smaller_than_L_and_L_larger_than_the_flow(monkeypatch):
     monkeypatch.setattr(temporal, "FLOW_SIDE", 32)
     Ls = pan(8)
@@ -125,7 +107,7 @@ def test_results_come_as_soon_as_their_future_is_known():
     def frames():
         for number, L in enumerate(pan(9)):
             read.append(number)
-            yield L, colours(L), None
+            yield L, colours(L)
 
     results = steady(frames(), ahead=2)
     next(results)
@@ -155,20 +137,6 @@ def test_inputs_are_not_written_to():
 def test_wrong_arguments(options, message):
     with pytest.raises(ValueError, match=message):
         run([], [], **options)
-
-
-def test_confidence_is_the_naive_entropy():
-    rng = np.random.default_rng(4)
-    histogram = rng.dirichlet(np.full(Q, 0.02), (3, 5)).transpose(2, 0, 1).astype(np.float32)
-    histogram[:, 0, 0], histogram[:, 0, 1] = 1 / Q, np.eye(Q)[7]
-    confidence = confidence_of(histogram)
-    assert confidence.shape == (3, 5) and confidence.dtype == np.float32
-    for y in range(3):
-        for x in range(5):
-            entropy = -sum(p * np.log(p) for p in histogram[:, y, x] if p > 0)
-            assert confidence[y, x] == pytest.approx(1 - entropy / np.log(Q), abs=1e-4)
-    assert confidence[0, 0] == pytest.approx(0, abs=1e-5)
-    assert confidence[0, 1] == pytest.approx(1, abs=1e-5)
 
 
 def rgb_film(frames=8):

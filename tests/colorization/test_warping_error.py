@@ -11,12 +11,12 @@ from colorization.optical_flow import fine_flow, occluded, warp
 from colorization.video import VideoError, write_video
 from colorization.warping_error import (
     flicker,
+    grey_levels,
     is_fade,
     pair_error,
     pair_errors,
     warping_error,
     warping_errors,
-    without_colour,
 )
 
 
@@ -57,7 +57,7 @@ def test_errors_are_those_of_the_flow_of_the_reference():
     reference, film = pan(3), flickering(pan(3))
     errors = list(pair_errors(zip(reference, film, reference)))
     assert len(errors) == 2
-    greys = [np.ascontiguousarray(without_colour(frame)[..., 0]) for frame in reference]
+    greys = [grey_levels(frame) for frame in reference]
     for t, (got, own) in enumerate(errors):
         flow = fine_flow(greys[t], greys[t + 1])
         visible = ~occluded(flow, fine_flow(greys[t + 1], greys[t]))
@@ -145,9 +145,8 @@ def test_films_of_unequal_length_are_refused(tmp_path):
         warping_error(tmp_path / "missing.mkv", tmp_path / "long.mkv")
 
 
-def test_without_colour_keeps_L():
+def test_grey_levels_keep_L():
     rgb = np.random.default_rng(3).integers(0, 256, (9, 13, 3), np.uint8)
-    grey = without_colour(rgb)
-    assert grey.shape == rgb.shape and (grey[..., :1] == grey).all()
+    grey = grey_levels(rgb)
     np.testing.assert_allclose(lightness(grey), lightness(rgb), atol=0.3)
-    np.testing.assert_array_equal(without_colour(grey), grey)
+    np.testing.assert_array_equal(grey_levels(grey), grey)

@@ -6,9 +6,8 @@ from itertools import islice
 import pytest
 
 from colorization.cartoon.film import Episode
-from colorization.comparison import without_colour
 from colorization.defaults import DEFAULT_NETWORK
-from colorization.inference import Colorizer, lightness
+from colorization.inference import Colorizer, lightness, without_colour
 from colorization.metrics import psnr
 from colorization.network import network_path, network_weights
 from colorization.resources import resource

@@ -17,9 +17,10 @@ from module_from_file import load_module
 
 import caffe
 from caffe import layers as L
-from colorization.dataset import prior, resized
+from colorization.dataset import prior
 from colorization.images import Picture, write_image
 from colorization.rebalancing import load_prior
+from colorization.resizing import resized
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "make_dataset.py"
 SIZE = 24
