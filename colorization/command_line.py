@@ -68,6 +68,12 @@ def failure(source: Path, error: BaseException) -> str:
     return one_line(error) if names_it else f"{source}: {one_line(error)}"
 
 
+def outcome(coloured: int, skipped: int, there: int, failed: int) -> str:
+    """Return what became of files, of which some were skipped and others were there already."""
+    remark = f" ({there} there already; --overwrite colours them again)" if there else ""
+    return f"{coloured} coloured, {skipped + there} skipped, {failed} failed{remark}"
+
+
 @contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
     """Let SIGTERM do what Ctrl-C does; signals can be set by the main thread alone."""
@@ -110,7 +116,7 @@ def add_output_options(parser: ArgumentParser) -> None:
     """Add --output, --crf and --overwrite, for commands that take many files."""
     parser.add_argument(
         "--output",
-        type=Path,
+        type=_path,
         default=Path("colorized"),
         metavar="PATH",
         help="folder, or file for one input (colorized)",
@@ -152,6 +158,12 @@ def share(text: str) -> float:
     if not 0 <= number < 1:
         raise ArgumentTypeError(f'expected a number from 0 to below 1, got "{text}"')
     return number
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise ArgumentTypeError("expected the name of a folder or a file, got none")
+    return Path(text)
 
 
 def _crf(text: str) -> int:

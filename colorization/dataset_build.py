@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
@@ -35,7 +35,7 @@ from colorization.dataset_parts import (
 from colorization.dataset_report import write_report
 from colorization.dataset_sets import TRAIN, Member, Split, assign, training_prior, write_sets
 from colorization.errors import ColorizationError
-from colorization.files import write_text
+from colorization.files import locked, write_text
 from colorization.rebalancing import load_prior, save_prior
 from colorization.video import VideoError, open_video
 
@@ -89,8 +89,29 @@ def build_dataset(
     Parts that are finished, by an earlier call with the same recipe, are not made again; `say` is
     told when finished ones are of no use. A film that is broken is left out, as are images that
     cannot be read: `warn` is told, and they are among the failures. DatasetError when nothing is
-    left to train on.
+    left to train on, when the folder has sets that were not made here, and when another process is
+    making some there.
     """
+    output.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(output))
+        except BlockingIOError as error:
+            raise DatasetError(f"{output}: another process is making a data set there") from error
+        return _build(parts, recipe, split, output, workers, say, warn)
+
+
+def _build(
+    parts: list[Part],
+    recipe: Recipe,
+    split: Split,
+    output: Path,
+    workers: int,
+    say: Callable[[str], None],
+    warn: Callable[[str], None],
+) -> Dataset:
+    """Do what `build_dataset` does, as the only process in the folder."""
+    _refuse_others(output)
     stamp = {
         "split": asdict(split),
         "parts": {part.name: identity(part, recipe) for part in parts},
@@ -160,6 +181,14 @@ def _finished(parts: list[Part], recipe: Recipe, output: Path) -> dict[str, Reco
         for name, (record, part) in records.items()
         if record and record.identity == identity(part, recipe)
     }
+
+
+def _refuse_others(output: Path) -> None:
+    """Raise DatasetError where a set would be replaced that was not made here."""
+    own = (output / STAMP).is_file() or (output / "parts").is_dir()
+    for name in () if own else ("train_lmdb", "val_lmdb", "test_lmdb", PRIOR, "index.html"):
+        if (output / name).exists():
+            raise DatasetError(f"{output / name}: was not made here; choose another folder")
 
 
 def _unfinished(

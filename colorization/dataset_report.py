@@ -8,6 +8,8 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from colorization.dataset_parts import (
     CREDITS,
     DUPLICATE,
@@ -18,11 +20,14 @@ from colorization.dataset_parts import (
     part_folder,
 )
 from colorization.files import write_text
+from colorization.histogram import ab_pairs
 from colorization.pages import write_page
 from colorization.prior_figure import columns_svg, plane_svg
 
 if TYPE_CHECKING:
     from colorization.dataset_build import Dataset
+
+NEAR_GREY = 10  # of |a| and |b|: bins to which grey pixels are encoded
 
 FATES = {
     KEPT: "kept",
@@ -39,7 +44,10 @@ def summary(dataset: Dataset) -> list[str]:
         counts = [f"{row['counts'][fate]} {fate}" for fate in FATES if row["counts"][fate]]
         found = ", ".join([f"{row['frames']} frames", *counts]) + " -> " if counts else ""
         lines.append(f"{row['name']} ({row['source']}): {found}{row['sets']}")
-    return lines + [f"{name}: {len(chosen)} images" for name, chosen in dataset.members.items()]
+    lines += [f"{name}: {len(chosen)} images" for name, chosen in dataset.members.items()]
+    if dataset.prior[np.abs(ab_pairs()).max(1) <= NEAR_GREY].sum() > 0.99:
+        lines.append("the training images have hardly any colours: none can be learned from them")
+    return lines
 
 
 def write_report(output: Path, dataset: Dataset) -> None:

@@ -11,6 +11,11 @@ from functools import cache
 from pathlib import Path
 from zlib import crc32
 
+try:
+    import fcntl
+except ImportError:  # not on every system; without it two processes are not told apart
+    fcntl = None  # type: ignore[assignment]
+
 
 @contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
@@ -28,7 +33,8 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # of a disk that cannot be written, which has been told already
+            temporary.unlink(missing_ok=True)
 
 
 @cache  # as listing a folder of many files takes its time
@@ -65,6 +71,31 @@ def _is_alive(process: int) -> bool:
     except (OSError, OverflowError):
         pass  # somebody else's
     return True
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes that ask for this folder away; BlockingIOError if one is in it.
+
+    The lock ends with the block, or with the process. On file systems without locks there is none.
+    """
+    handle = os.open(folder, os.O_RDONLY) if fcntl else None
+    try:
+        if handle is not None:
+            _lock(handle)
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _lock(handle: int) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        pass  # a file system without locks
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

@@ -26,13 +26,8 @@ import numpy as np
 
 from colorization import __version__
 from colorization.defaults import CRF
-from colorization.files import write_text
+from colorization.files import locked, write_text
 from colorization.video import UnwritableError, VideoError, VideoReader, VideoWriter
-
-try:
-    import fcntl
-except ImportError:  # not on every system; without it two runs of one film are not told apart
-    fcntl = None  # type: ignore[assignment]
 
 FRAMES = 1500  # of a part: about a minute, which is what an interruption may cost
 SUFFIX = ".nut"  # a container that keeps pts in any unit, and packets as the encoder made them
@@ -194,23 +189,12 @@ def _locked(folder: Path, target: Path) -> Iterator[None]:
     """Make the folder and keep other processes away until the block, or this process, ends."""
     with _writing(target):
         folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY) if fcntl else None
-    try:
-        if handle is not None:
-            _lock(handle, target)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder))
+        except BlockingIOError as error:
+            raise UnwritableError(f"{target}: another process is writing it") from error
         yield
-    finally:
-        if handle is not None:
-            os.close(handle)
-
-
-def _lock(handle: int, target: Path) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise UnwritableError(f"{target}: another process is writing it") from error
-    except OSError:
-        pass  # a file system without locks
 
 
 @contextmanager

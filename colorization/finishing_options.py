@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colorization.command_line import share
-from colorization.defaults import STRENGTH
+from colorization.defaults import MEAN, STRENGTH
 from colorization.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def add_finishing_options(parser: argparse.ArgumentParser) -> None:
         metavar="NETWORK[=WEIGHTS]",
         help="another network that colours too; repeatable",
     )
-    add("--mean", default="RGB", metavar="HOW", help="of an ensemble: RGB, Lab or maximum (RGB)")
+    add("--mean", metavar="HOW", help="of an ensemble: RGB, Lab or maximum (RGB)")
     add(
         "--refine-members",
         metavar="HOW",
@@ -77,11 +77,14 @@ def ensemble_of(
     from colorization.ensembles import Ensemble
 
     others = [make(*_named(text)) for text in options.ensemble]
-    if not others and options.refine_members is not None:
-        raise UsageError("--refine-members is for an --ensemble")
     if not others:
+        for name in ("mean", "refine_members"):
+            if getattr(options, name) is not None:
+                raise UsageError(f"--{name.replace('_', '-')} is for an --ensemble")
         return first
-    return Ensemble([first, *others], options.mean, members_refinement(options.refine_members))
+    return Ensemble(
+        [first, *others], options.mean or MEAN, members_refinement(options.refine_members)
+    )
 
 
 def members_refinement(name: str | None):

@@ -19,7 +19,7 @@ from numpy.typing import DTypeLike
 from colorization import compiled_colour
 from colorization.array_namespace import Array, array_namespace, asarray_like
 from colorization.colour import RGB_TO_XYZ, Lab_to_sRGB_of_L, Y_to_L, sRGB_to_linear
-from colorization.defaults import DEFAULT_NETWORK, TEMPERATURE, WORKING_SIZE
+from colorization.defaults import DECODERS, DEFAULT_NETWORK, TEMPERATURE, WORKING_SIZE
 from colorization.histogram import decode
 from colorization.network import (
     Network,
@@ -40,7 +40,6 @@ __all__ = [
     "without_colour",
 ]
 
-DECODERS = ("expectation", "annealed_mean", "mode", "sample")
 # What torch's allocator says, the embedded Caffe, and oneDNN where it gets no scratch memory.
 OUT_OF_MEMORY = (
     "can't allocate memory",

@@ -124,6 +124,8 @@ def _arguments(arguments: Iterable[str], lists: Iterable[str]) -> Iterator[str]:
 
 
 def _lines(name: str) -> list[str]:
+    if not name:
+        raise InputError("a list of inputs has no name: expected @FILE or --list FILE")
     try:
         lines = [line.strip() for line in Path(name).read_text("utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
@@ -132,6 +134,8 @@ def _lines(name: str) -> list[str]:
 
 
 def _find(argument: str, without: Path | None) -> Iterator[tuple[Path, Path]]:
+    if not argument:
+        raise InputError("an input has no name: expected a file, a folder or a pattern")
     path = Path(argument)
     if path.is_dir():
         root, candidates = path, _walk(path)

@@ -3,6 +3,7 @@
 python docs/make_cartoon_picture.py
 """
 
+import argparse
 from itertools import islice
 from pathlib import Path
 
@@ -19,6 +20,7 @@ WIDTH, HEIGHT = 320, 240
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     episode, colorizer = Episode(1), Colorizer(size=(256, 256))
     wanted = (next(islice(episode.frames(), number, None)).picture for number in FRAMES)
     rows = []

@@ -13,6 +13,7 @@ from colorization.command_line import (
     add_output_options,
     failure,
     film_bar,
+    outcome,
     preparing,
     run,
 )
@@ -89,7 +90,7 @@ def _run(options: argparse.Namespace) -> int:
         todo = [job for job in jobs if options.overwrite or not job.target.exists()]
         painter_of = _painters(options, found) if todo else None
     coloured, failed = _colour(todo, painter_of, options)
-    print(f"{coloured} coloured, {len(jobs) - len(todo)} skipped, {failed} failed")
+    print(outcome(coloured, 0, len(jobs) - len(todo), failed))
     return 1 if failed else 0
 
 

@@ -37,6 +37,8 @@ EPILOG = """\
 A keyframe is any image whose name has frame_ and a number, frame_000040.png, or ends in the number
 of its frame. Those without colours are passed over.
 A film that this command has written, and nobody changed, is replaced; other files are not.
+
+result    0: done   1: it failed, with one line on stderr   2: wrong usage   130: interrupted
 """
 
 
@@ -103,6 +105,8 @@ def _numbers(text: str) -> list[int]:
 def _export(options: argparse.Namespace) -> int:
     from colorization.keyframes import export_frames
 
+    if len(options.keyframes) > 1:
+        raise UsageError("--export writes into one folder: give --keyframes one")
     folder = Path(options.keyframes[0])
     written, kept = export_frames(options.clip, options.export, folder)
     frames = "1 frame" if len(written) == 1 else f"{len(written)} frames"
@@ -127,6 +131,8 @@ def _colour(options: argparse.Namespace) -> int:
         finish = finish_of(options)
     keyframes = read_keyframes(options.clip, keyframe_files(options.keyframes), _tell)
     options.files = []
+    if options.colours == "motion" and (options.ensemble or options.refine_members):
+        raise UsageError("--ensemble and --refine-members are for colours of a network")
     colorizer = None if options.colours == "motion" else _trained(options, keyframes, work)
 
     def watch(film):

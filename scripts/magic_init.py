@@ -25,6 +25,8 @@ The network reads batches through its own data layers, so run this where the tra
 Every unit of every layer with filters (Convolution, Deconvolution, InnerProduct) then has standard
 deviation 1 and mean --bias on these data; the predictions that a KLLoss or EuclideanLoss reads have
 the mean for which it is least. Kraehenbuehl et al., arXiv 1511.06856.
+
+result    0: written   1: not, with one line on stderr   2: wrong usage   130: interrupted
 """
 
 

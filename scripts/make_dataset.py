@@ -19,7 +19,8 @@ filters   of films: a frame is kept when it differs from the last kept one by mo
 output    train_lmdb, val_lmdb, test_lmdb, train_priors.npy, and index.html to look at; or with
           --list-files train.txt, val.txt, test.txt for ImageData layers, whose root_folder is then
           the output folder with a slash behind
-again     the same command goes on after an interruption; finished episodes are not made again
+again     the same command goes on after an interruption; finished episodes are not made again, but
+          with other options all are
 result    0: all done   1: something failed, one line each on stderr   2: wrong usage
           130: interrupted
 

@@ -16,20 +16,21 @@ from colorization.command_line import (
     add_precision_option,
     failure,
     film_bar,
+    outcome,
     positive,
     precision_of,
     preparing,
     run,
     whole,
 )
-from colorization.defaults import BATCH, DEFAULT_NETWORK, TEMPERATURE, WORKING_SIZE
+from colorization.defaults import BATCH, DECODERS, DEFAULT_NETWORK, MEAN, TEMPERATURE, WORKING_SIZE
 from colorization.errors import UsageError
 from colorization.finishing_options import add_finishing_options, finishing
 from colorization.process_settings import settle
 
 EPILOG = """\
 inputs    files; folders, whose inner folders appear in the output as well; patterns in quotes
-          ("scans/**/*.tif"); @list.txt or --list list.txt, one input a line
+          ("scans/**/*.tif"); @list.txt or --list list.txt, one input a line, # for remarks
 outputs   files that exist are taken as finished and passed over, so the same command goes on
           after an interruption, also in the middle of a film, whose finished minutes lie beside
           it in the hidden folder .NAME.parts until it is whole; images keep their format, alpha,
@@ -65,7 +66,8 @@ def _parser() -> argparse.ArgumentParser:
         "--network",
         default=DEFAULT_NETWORK,
         metavar="NAME",
-        help=f"name, folder or .prototxt ({DEFAULT_NETWORK}, trained on the open cartoon)",
+        help="name of a folder in networks/, here or else of the package; another folder, or "
+        f".prototxt ({DEFAULT_NETWORK}, trained on the open cartoon)",
     )
     add("--weights", type=Path, metavar="FILE", help=".caffemodel (that beside the network)")
     add_device_options(parser)
@@ -82,13 +84,14 @@ def _parser() -> argparse.ArgumentParser:
         type=_size,
         default=WORKING_SIZE,
         metavar="WxH",
-        help="what the network sees: WxH, one number, or full for each image's own (224)",
+        help="what the network sees: WxH, one number, or full (or 0) for each image's own (224)",
     )
     add(
         "--decode",
+        choices=DECODERS,
         default="expectation",
         metavar="METHOD",
-        help="expectation, annealed_mean, mode or sample (expectation)",
+        help=f"how ab is read from the histogram: {', '.join(DECODERS)} (expectation)",
     )
     add("--temperature", type=above_zero, metavar="T", help=f"of annealed_mean ({TEMPERATURE})")
     add("--seed", type=whole, default=0, help="of sample (0)")
@@ -136,10 +139,9 @@ def _run(options: argparse.Namespace) -> int:
         print(f"{deploy} with {weights} on the {_where(colorizer, options)}{rounded}")
     with colorizer if todo and options.ray else nullcontext():
         coloured, skipped, failed = _colour(todo, colorizer, finish, options)
-    skipped += len(jobs) - len(todo)
-    if options.output.is_dir():
+    if coloured and options.output.is_dir():
         _tell_conditions(deploy.parent, options.output)
-    print(f"{coloured} coloured, {skipped} skipped, {failed} failed")
+    print(outcome(coloured, skipped, len(jobs) - len(todo), failed))
     return 1 if failed else 0
 
 
@@ -206,7 +208,7 @@ def _ray_colorizer(options: argparse.Namespace, deploy: Path, weights: Path, cho
 
     if options.gpu is not None:
         raise UsageError("--gpu is a GPU of this machine; --ray takes those of the cluster")
-    recipe = Recipe(choice, options.mean, options.refine_members)
+    recipe = Recipe(choice, options.mean or MEAN, options.refine_members)
     make = _noting(options, recipe.make)
     ensemble_of(options, make(deploy, weights), make)
     colorizer = RayColorizer(options.ray, recipe, options.batch, options.cpu)

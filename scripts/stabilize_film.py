@@ -14,7 +14,10 @@ from colorization.process_settings import settle
 
 EPILOG = """\
 The film may have been coloured by any program. Each frame keeps its lightness; its colours become
-an average with those of the frames around it, followed along the motion, within each shot.
+an average with those of the frames around it, followed along the motion, within each shot. The
+same command goes on after an interruption.
+
+result    0: done   1: it failed, with one line on stderr   2: wrong usage   130: interrupted
 """
 
 

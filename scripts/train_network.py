@@ -28,6 +28,9 @@ train_network plain --data data --work runs/plain_small --width 0.25 --crop 128 
 Left in the work folder: train.log, history.csv, curves.svg, best.caffemodel, deploy.prototxt,
 conditions.json, and validation/ with pictures of each validation.
 process_images --network WORK --weights WORK/best.caffemodel colours with it.
+
+result    0: trained   1: it failed, with one line on stderr   2: wrong usage   130: interrupted;
+          the same command goes on
 """
 
 

@@ -160,7 +160,9 @@ def test_a_film(machines, network, film, main, tmp_path, capsys):
     assert same_film(tmp_path / "in.mkv", film[1])
     assert not ray.is_initialized()
     assert main(arguments) == 0  # finished: no need of a cluster
-    assert capsys.readouterr().out == "0 coloured, 1 skipped, 0 failed\n"
+    assert capsys.readouterr().out == (
+        "0 coloured, 1 skipped, 0 failed (1 there already; --overwrite colours them again)\n"
+    )
 
 
 def test_an_interruption(machines, network, film, main, tmp_path, monkeypatch, capsys, request):

@@ -222,7 +222,9 @@ def test_finished_files_are_skipped(main, folder, capsys):
     command = ("in", "--method", "welsh", "--reference", "reference.png")
     assert run(main, *command, capsys=capsys)[0] == 0
     before = Path("colorized/a.png").stat().st_mtime_ns
-    assert run(main, *command, capsys=capsys)[1] == "0 coloured, 1 skipped, 0 failed\n"
+    assert run(main, *command, capsys=capsys)[1] == (
+        "0 coloured, 1 skipped, 0 failed (1 there already; --overwrite colours them again)\n"
+    )
     assert Path("colorized/a.png").stat().st_mtime_ns == before
     out = run(main, *command, "--overwrite", capsys=capsys)[1]
     assert out == "1 coloured, 0 skipped, 0 failed\n"

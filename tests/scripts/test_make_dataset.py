@@ -18,6 +18,7 @@ from module_from_file import load_module
 import caffe
 from caffe import layers as L
 from colorization.dataset import prior
+from colorization.files import locked
 from colorization.images import Picture, write_image
 from colorization.rebalancing import load_prior
 from colorization.resizing import resized
@@ -367,6 +368,33 @@ def test_nothing_to_train_on(main, folder, capsys):
         "make_dataset: data: no image is left to train on: 1 of 1 parts could be made, "
         "1 episodes are the test set\n"
     )
+
+
+def test_sets_that_others_made_are_not_replaced(main, folder, capsys):
+    make_films(2)
+    Path("data").mkdir()
+    Path("data/index.html").write_text("a page of mine")
+    code, out, err = run(main, "film_1.mkv", "film_2.mkv", capsys=capsys)
+    assert (code, out) == (1, "")
+    assert err == "make_dataset: data/index.html: was not made here; choose another folder\n"
+    assert files_below("data") == {"index.html": b"a page of mine"}
+
+
+def test_one_process_at_a_time(main, folder, capsys):
+    make_films(2)
+    Path("data").mkdir()
+    with locked(Path("data")):
+        code, out, err = run(main, "film_1.mkv", "film_2.mkv", capsys=capsys)
+    message = "make_dataset: data: another process is making a data set there\n"
+    assert (code, out, err) == (1, "", message)
+
+
+def test_a_grey_film_is_told(main, folder, capsys):
+    greys = [np.full((36, 52, 3), level, np.uint8) for level in range(0, 250, 25)]
+    write_lossless("film_1.mkv", greys)
+    code, out, _ = run(main, "film_1.mkv", "--no-duplicates-filter", capsys=capsys)
+    assert code == 0
+    assert "the training images have hardly any colours: none can be learned from them\n" in out
 
 
 def test_wrong_usage(main, folder, capsys):

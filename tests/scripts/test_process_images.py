@@ -173,8 +173,14 @@ def test_finished_files_are_skipped(main, network, folder, capsys):
     save("in/c.png", grey(20, 30))
     Path("colorized/a.png").unlink()
     before = Path("colorized/b.png").stat().st_mtime_ns
-    assert "2 coloured, 1 skipped, 0 failed\n" in run(main, *command, capsys=capsys)[1]
-    assert run(main, *command, capsys=capsys) == (0, "0 coloured, 3 skipped, 0 failed\n", "")
+    assert (
+        "2 coloured, 1 skipped, 0 failed (1 there already" in run(main, *command, capsys=capsys)[1]
+    )
+    assert run(main, *command, capsys=capsys) == (
+        0,
+        "0 coloured, 3 skipped, 0 failed (3 there already; --overwrite colours them again)\n",
+        "",
+    )
     assert Path("colorized/b.png").stat().st_mtime_ns == before
     assert "3 coloured" in run(main, *command, "--overwrite", capsys=capsys)[1]
     assert Path("colorized/b.png").stat().st_mtime_ns > before
