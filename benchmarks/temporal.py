@@ -24,12 +24,12 @@ from common import machine
 from colorization.colour import Lab_to_sRGB, sRGB_to_Lab
 from colorization.film_report import frame_psnr
 from colorization.optical_flow import optical_flow
+from colorization.resources import resource
 from colorization.shots import ShotDetector
 from colorization.temporal import steady, steady_frames
 from colorization.video import VideoWriter, open_video
 from colorization.warping_error import SIDE, flicker, pair_errors
 
-CLIP = Path(__file__).resolve().parent.parent / "shared_resources" / "bigbuckbunny.mp4"
 SIZES = ((256, 256), (640, 360), (1280, 720))  # width, height
 FRAMES = 25
 
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _speed(size: tuple[int, int]) -> None:
-    with open_video(CLIP) as film:
+    with open_video(resource("bigbuckbunny.mp4")) as film:
         frames = [cv2.resize(frame, size) for frame, _ in islice(film, FRAMES)]
     greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
     planes = [grey.astype(np.float32) / 2.55 for grey in greys]

@@ -20,10 +20,10 @@ from colorization.colour import Lab_to_sRGB, sRGB_to_Lab
 from colorization.inference import lightness
 from colorization.joint_bilateral import joint_bilateral_upsample
 from colorization.metrics import psnr
+from colorization.resources import resource
 from colorization.upsampling import STRIDE, upsample
 from colorization.video import open_video
 
-CLIP = Path(__file__).resolve().parent.parent / "shared_resources" / "bigbuckbunny.mp4"
 SIZES = ((640, 360), (1920, 1080))  # width, height
 SEEN = (256, 256)  # what the training's frames are shrunk to
 FRAMES, EVERY = 12, 11
@@ -37,7 +37,7 @@ METHODS: dict[str, Callable] = {
 def main(arguments: list[str]) -> None:
     print(machine())
     print(f"{'film':<20} {'size':<10} {'method':<16} {'ms':>8} {'PSNR':>7}")
-    for film in map(Path, arguments or [str(CLIP)]):
+    for film in map(Path, arguments or [resource("bigbuckbunny.mp4")]):
         for size in SIZES:
             images = [cv2.resize(frame, size) for frame in _frames(film)]
             for name, method in METHODS.items():

@@ -86,11 +86,6 @@ class Survey:
                 before = first if first in self.greys else None
                 yield Stretch(shot, first, last, before, last if last < end else None)
 
-    def shots_without_keyframes(self) -> list[tuple[int, int]]:
-        """Return the first frame of each such shot, and the one after its last."""
-        parts = [s for s in self.stretches() if s.before is None and s.after is None]
-        return [(part.start, part.end) for part in parts]
-
     def beginning(self, number: int) -> int:
         """Return the last frame, up to this one, with which `propagate` can begin."""
         return max((key for key in self.greys if key <= number), default=0)
@@ -100,7 +95,6 @@ def propagate(
     film: str | os.PathLike | Planes,
     keyframes: Mapping[int, np.ndarray],
     network: Iterable[Array] | None = None,
-    watch: Callable[[Iterable[np.ndarray]], Iterable[np.ndarray]] = iter,
     found: Survey | None = None,
     first: int = 0,
 ) -> Iterator[tuple[np.ndarray, Source]]:
@@ -110,21 +104,16 @@ def propagate(
     anew. `keyframes` are RGB images (.., .., 3), uint8 or uint16, of any size, by the number of
     the frame; only their ab counts. `network` gives ab (2, h, w) for each frame, as
     `Colorizer.predict` does; without it what no keyframe shows gets the least unlikely colours of
-    theirs. `watch` is put around the frames of the first reading, as tqdm is; `found` spares that
-    reading. With `first`, which `Survey.beginning` gives, frames and `network` begin there, and the
-    results are as if they had begun before. PropagationError for keyframes beyond the film and for
-    frames of changing size.
+    theirs. `found` spares the first reading. With `first`, which `Survey.beginning` gives, frames
+    and `network` begin there, and the results are as if they had begun before. PropagationError for
+    keyframes beyond the film and for frames of changing size.
     """
     planes = film_planes(film) if isinstance(film, (str, os.PathLike)) else film
-    found = found or survey(planes, keyframes, watch)
+    found = found or survey(planes, keyframes)
     yield from _Propagation(planes(), keyframes, network, found).run(first)
 
 
-def survey(
-    film: str | os.PathLike | Planes,
-    numbers: Iterable[int],
-    watch: Callable[[Iterable[np.ndarray]], Iterable[np.ndarray]] = iter,
-) -> Survey:
+def survey(film: str | os.PathLike | Planes, numbers: Iterable[int]) -> Survey:
     """Read a film once, for its cuts and for the grey of its keyframes."""
     planes = film_planes(film) if isinstance(film, (str, os.PathLike)) else film
     wanted, begins = set(numbers), ShotDetector()
@@ -132,7 +121,7 @@ def survey(
     shots: list[int] = []
     greys: dict[int, np.ndarray] = {}
     number = -1
-    for number, L in enumerate(watch(planes())):
+    for number, L in enumerate(planes()):
         size = size or L.shape
         if L.shape != size:
             raise PropagationError(f"frame {number}: expected {size} as frame 0, got {L.shape}")

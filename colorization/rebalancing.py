@@ -40,13 +40,11 @@ class PriorAccumulator:
         return np.array(self.sums.tolist()) / self.pixels
 
 
-def class_weights(prior: np.ndarray, lam: float = 0.5, seen_only: bool = False) -> np.ndarray:
+def class_weights(prior: np.ndarray, lam: float = 0.5) -> np.ndarray:
     """Return the weight w (313,) of each ab pair, float64, for a prior r (313,).
 
     w is proportional to 1 / ((1 - lam) r + lam / 313), scaled so that sum_q r_q w_q = 1 (thesis,
-    equation 5.4). With `seen_only` the share of the uniform distribution goes to the pairs with
-    r > 0 alone, lam / (number of these), as in the code of Zhang et al. 2016; pairs never seen
-    weigh as much as one hardly seen. lam lies in 0..1, and is above 0 if some r is 0 (ValueError).
+    equation 5.4). lam lies in 0..1, and is above 0 if some r is 0 (ValueError).
 
     >>> prior = np.full(313, 0.5 / 312)
     >>> prior[100] = 0.5
@@ -56,7 +54,7 @@ def class_weights(prior: np.ndarray, lam: float = 0.5, seen_only: bool = False) 
     """
     if not 0 <= lam <= 1:
         raise ValueError(f"lam: expected a number in 0..1, got {lam}")
-    mixture = (1 - lam) * prior + lam / (np.count_nonzero(prior) if seen_only else Q)
+    mixture = (1 - lam) * prior + lam / Q
     if not mixture.all():
         raise ValueError("lam: 0 leaves pairs that were never seen without a finite weight")
     return 1 / mixture / (prior / mixture).sum()

@@ -9,7 +9,6 @@ for frame in film:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
 
 import cv2
 import numpy as np
@@ -64,12 +63,6 @@ class ShotDetector:
         if len(self._recent) < KNOWN:
             return UNKNOWN
         return min(max(LEAST, TIMES * max(self._recent)), MOST)
-
-
-def shot_starts(frames: Iterable[np.ndarray]) -> Iterator[int]:
-    """Yield the numbers, from 0, of the frames (H, W), uint8, with which shots begin."""
-    detector = ShotDetector()
-    return (number for number, frame in enumerate(frames) if detector(frame))
 
 
 def thumbnail(grey: np.ndarray) -> np.ndarray:

@@ -26,23 +26,16 @@ FADE = 3.0  # grey levels: the change of brightness and contrast from which on a
 FADE_SHARE = 0.5  # of the frames' squared difference, which that change explains in a fade
 
 
-def warping_error(
-    film: str | os.PathLike, reference: str | os.PathLike, side: int | None = SIDE
-) -> float:
-    """Return E_warp of a film; the flow and the cuts are those of the reference.
-
-    `reference` is the original or grey film of which `film` is a coloured copy, frame by frame; see
-    `pair_error` for the equation. Both are brought to a shorter side of at most `side` pixels,
-    None for their own size. NaN for a film of which no two frames can be compared; VideoError for
-    one that cannot be read, or films that do not have equally many frames.
-    """
-    return warping_errors([film], reference, side)[0]
-
-
 def warping_errors(
     films: Sequence[str | os.PathLike], reference: str | os.PathLike, side: int | None = SIDE
 ) -> list[float]:
-    """Return E_warp of several films, all with the flow of the reference, in one pass."""
+    """Return E_warp of several films; the flow and the cuts are those of the reference.
+
+    `reference` is the original or grey film of which the films are coloured copies, frame by frame;
+    see `pair_error` for the equation. All are brought to a shorter side of at most `side` pixels,
+    None for their own size. NaN for films of which no two frames can be compared; VideoError for
+    one that cannot be read, or films that do not have equally many frames.
+    """
     errors = list(pair_errors(_together([reference, *films]), side))
     return np.mean(errors, axis=0).tolist() if errors else [math.nan] * len(films)
 

@@ -49,17 +49,12 @@ class Refiner:
         self._clusters = clusters
         self._tracker = ColourTracker() if film else None
 
-    def __call__(self, L: np.ndarray, ab: np.ndarray, flow: np.ndarray | None = None) -> np.ndarray:
-        """Return new ab (2, H, W), float32, of L (H, W), 0..100, and ab of the same size.
-
-        `flow` is that of `ColourTracker`; only films use it.
-        """
+    def __call__(self, L: np.ndarray, ab: np.ndarray) -> np.ndarray:
+        """Return new ab (2, H, W), float32, of L (H, W), 0..100, and ab of the same size."""
         check_planes(ab, L, "L")
         labels = self._segment(L)
         found = cluster_regions(ab, labels, self._clusters)
-        colours = (
-            found.largest() if self._tracker is None else self._tracker(L, labels, found, flow)
-        )
+        colours = found.largest() if self._tracker is None else self._tracker(L, labels, found)
         return fill(ab, labels, colours)
 
     def reset(self) -> None:

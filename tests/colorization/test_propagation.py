@@ -136,8 +136,6 @@ def test_a_shot_without_keyframes_is_grey_or_the_networks():
     for ab, source in coloured(film, [0], NETWORK)[8:]:
         np.testing.assert_allclose(ab, np.broadcast_to(NETWORK[:, :1, :1], ab.shape), atol=1e-3)
         assert source.network == 1 and source.uncertain == 1
-    found = survey(lambda: (L for L, _ in film), [0])
-    assert found.shots_without_keyframes() == [(8, 15)]
 
 
 def covering(count=7):
@@ -248,18 +246,11 @@ def test_stretches():
     ]
 
 
-def test_a_film_file_and_a_watcher(tmp_path):
+def test_a_film_file(tmp_path):
     film = first_shot(4)
     write_video(tmp_path / "clip.mp4", [rgb((L, 0 * ab)) for L, ab in film], 25)
-    seen = []
-
-    def watch(frames):
-        for L in frames:
-            seen.append(L.shape)
-            yield L
-
-    result = list(propagate(tmp_path / "clip.mp4", {0: rgb(film[0])}, watch=watch))
-    assert seen == [(H, W)] * 4
+    result = list(propagate(tmp_path / "clip.mp4", {0: rgb(film[0])}))
+    assert len(result) == 4
     assert all(np.median(missed(ab, frame)) < 3 for (ab, _), frame in zip(result, film))
 
 

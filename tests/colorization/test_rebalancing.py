@@ -50,28 +50,15 @@ def test_the_mean_of_nothing_is_refused():
 
 
 @pytest.mark.parametrize("lam", [0.1, 0.5, 1])
-@pytest.mark.parametrize("seen_only", [False, True])
-def test_the_expected_weight_is_one(lam, seen_only):
+def test_the_expected_weight_is_one(lam):
     r = some_prior()
-    assert (r * class_weights(r, lam, seen_only)).sum() == pytest.approx(1)
+    assert (r * class_weights(r, lam)).sum() == pytest.approx(1)
 
 
 def test_weights_are_inverse_to_the_mixture():
     r = some_prior()
     w = class_weights(r, 0.3)
     np.testing.assert_allclose(w * (0.7 * r + 0.3 / 313), (w * (0.7 * r + 0.3 / 313))[0])
-
-
-def test_weights_of_Zhang_spread_the_uniform_part_over_the_seen_pairs():
-    """Their formula: a uniform distribution over the pairs seen, mixed in, then inverted."""
-    r = some_prior()
-    uniform = (r > 0) / (r > 0).sum()
-    seen = r > 0
-    factor = 1 / (0.5 * r + 0.5 * uniform)[seen]
-    factor /= (r[seen] * factor).sum()
-    w = class_weights(r, 0.5, seen_only=True)
-    np.testing.assert_allclose(w[seen], factor)
-    assert (w[~seen] >= w[seen].max()).all() and np.isfinite(w).all()
 
 
 def test_a_uniform_prior_weighs_all_alike():
