@@ -37,9 +37,10 @@ from caffe import context, prototxt
 from caffe.proto import caffe_pb2
 from colorization.dataset import FRAME_SIZE, resized, write_lmdb
 from colorization.network import Network, choose_device
+from colorization.prototxts import read_message, write_message
 from colorization.rebalancing import load_prior, save_prior
 from colorization.resources import resource as project_file
-from colorization.training import Plan, read_message, write_message, write_prototxts
+from colorization.training import Plan, write_prototxts
 from colorization.video import open_video
 
 ITERATIONS = 26700  # of the thesis (7.4), 48 images each

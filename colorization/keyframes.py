@@ -8,28 +8,30 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from math import inf
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from colorization.caffe_train import TrainingError, caffe_train
 from colorization.dataset import prior, resized, write_lmdb
+from colorization.dataset_names import PRIOR, TRAIN, lmdb_name
 from colorization.errors import ColorizationError
 from colorization.files import write_text
 from colorization.formats import IMAGE_SUFFIXES
 from colorization.images import Picture, eight_bits, is_coloured, read_image, write_image
 from colorization.inference import lightness, shrink
-from colorization.network import network_path
 from colorization.propagation import SHORT_SIDE
-from colorization.rebalancing import save_prior
-from colorization.training import (
-    TrainingError,
-    caffe_train,
+from colorization.prototxts import (
     follow_weights,
-    latest_state,
-    read_message,
-    write_message,
+    is_test_only,
+    training_messages,
+    use_data,
+    write_training,
 )
+from colorization.rebalancing import save_prior
+from colorization.snapshots import latest_state, model_path, remove_snapshots
 from colorization.video import open_video
 
 TINT = 5  # levels of 255: a pixel whose colour differs by more was painted
@@ -167,12 +169,11 @@ def train(
     """
     keyframes = {number: resized(image) for number, image in keyframes.items()}
     work.mkdir(parents=True, exist_ok=True)
-    model = work / f"model_iter_{recipe.iterations}.caffemodel"
+    model = model_path(work, recipe.iterations)
     identity = _identity(keyframes, recipe)
     stamp = work / "recipe.json"
     if not stamp.is_file() or stamp.read_text() != identity:
-        for old in work.glob("model_iter_*"):
-            old.unlink()
+        remove_snapshots(work, before=inf)
         write_text(stamp, identity)
     if not model.is_file():
         _write_data(keyframes, work)
@@ -203,47 +204,25 @@ def digest_of(keyframes: dict[int, np.ndarray]) -> str:
 
 
 def _write_data(keyframes: dict[int, np.ndarray], work: Path) -> None:
-    write_lmdb(work / "train_lmdb", ((f"frame_{n}", image) for n, image in keyframes.items()))
-    save_prior(work / "train_priors.npy", prior(keyframes.values()))
+    write_lmdb(work / lmdb_name(TRAIN), ((f"frame_{n}", image) for n, image in keyframes.items()))
+    save_prior(work / PRIOR, prior(keyframes.values()))
 
 
 def _write_prototxts(work: Path, recipe: Recipe, gpu: int | None) -> None:
     """The network's own train net and solver, on the data of `work`."""
-
-    from caffe.proto import caffe_pb2
-
-    net = read_message(network_path(recipe.network, "train.prototxt"), caffe_pb2.NetParameter())
-    kept = [layer for layer in net.layer if not _is_test_only(layer, caffe_pb2.TEST)]
+    net, solver = training_messages(recipe.network)
+    kept = [layer for layer in net.layer if not is_test_only(layer)]
     del net.layer[:]
     net.layer.extend(kept)
-    for layer in net.layer:
-        if layer.type == "Data":
-            layer.data_param.source = "train_lmdb"
-            layer.data_param.batch_size = recipe.batch
-        elif layer.python_param.layer == "ClassRebalance":
-            options = json.loads(layer.python_param.param_str)
-            layer.python_param.param_str = json.dumps({**options, "prior": "train_priors.npy"})
+    use_data(net, Path(), recipe.batch)
     follow_weights(net, recipe.iterations)
-    solver = read_message(
-        network_path(recipe.network, "solver.prototxt"), caffe_pb2.SolverParameter()
-    )
-    solver.net = "train.prototxt"
     solver.max_iter = recipe.iterations
     solver.iter_size = 1
     solver.stepsize = max(1, int(recipe.iterations * _LEARNING_RATE_DROP))
     solver.display = 10
     solver.snapshot = 100
-    solver.snapshot_prefix = "model"
     solver.random_seed = recipe.seed
-    solver.solver_mode = solver.CPU if gpu is None else solver.GPU
-    for field in ("test_iter", "test_interval"):
-        solver.ClearField(field)
-    write_message(work / "train.prototxt", net)
-    write_message(work / "solver.prototxt", solver)
-
-
-def _is_test_only(layer, test: int) -> bool:
-    return bool(layer.include) and all(rule.phase == test for rule in layer.include)
+    write_training(work, net, solver, gpu)
 
 
 def keyframe_files(arguments: Iterable[str | os.PathLike]) -> list[Path]:

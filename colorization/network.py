@@ -150,3 +150,19 @@ def choose_device(gpu: int | None, precision: str = "fp32") -> None:
         caffe.set_precision(precision)
     elif precision != "fp32":
         raise NetworkError(f"precision {precision}: this Caffe computes in fp32 only")
+
+
+def fast_precision(gpu: int | None = None) -> str:
+    """Return "bf16" where the device multiplies such numbers in hardware, else "fp32".
+
+    So also for a GPU that does not exist: whoever uses it tells that.
+    """
+    import torch
+
+    if gpu is not None:
+        if not 0 <= gpu < torch.cuda.device_count():
+            return "fp32"
+        with torch.cuda.device(gpu):
+            return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return "bf16" if supported() else "fp32"

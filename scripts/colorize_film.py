@@ -199,8 +199,7 @@ def _trained(options: argparse.Namespace, keyframes: dict, work: Path):
     from colorization.finishing_options import ensemble_of
     from colorization.inference import Colorizer
     from colorization.keyframes import Recipe, train
-    from colorization.network import network_path
-    from colorization.training import fast_precision
+    from colorization.network import fast_precision, network_path
 
     precision = options.precision or fast_precision(options.gpu)
     recipe = Recipe(options.network, options.iterations, options.batch, precision, options.seed)

@@ -12,6 +12,7 @@ from pathlib import Path
 import colorize_film
 import numpy as np
 
+from colorization.caffe_train import losses
 from colorization.colour import Lab_to_sRGB, sRGB_to_Lab
 from colorization.comparison import without_colour
 from colorization.dataset import resized
@@ -22,7 +23,6 @@ from colorization.metrics import psnr
 from colorization.pages import write_page
 from colorization.plots import Line, write_line_chart
 from colorization.resources import resource
-from colorization.training import losses
 from colorization.video import VideoWriter, open_video
 
 SPACING = 12

@@ -151,7 +151,7 @@ def _precision(options: argparse.Namespace) -> str:
         return options.precision
     if options.ray:
         raise UsageError("--precision auto looks at this machine; --ray needs fp32, tf32 or bf16")
-    from colorization.training import fast_precision
+    from colorization.network import fast_precision
 
     return fast_precision(options.gpu)
 

@@ -28,7 +28,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from colorization.training import Plan, TrainingError, fast_precision, train
+    from colorization.caffe_train import TrainingError
+    from colorization.network import fast_precision
+    from colorization.training import Plan, train
 
     plan = Plan(
         network=options.network,
@@ -110,8 +112,8 @@ def _parser() -> argparse.ArgumentParser:
 def _draw_curves(work: Path) -> None:
     import csv
 
+    from colorization.caffe_train import losses
     from colorization.plots import Line, write_line_chart
-    from colorization.training import losses
 
     curve = losses(work / "train.log")
     with open(work / "history.csv", newline="") as file:

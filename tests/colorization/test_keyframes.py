@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from colorization import keyframes
+from colorization.caffe_train import TrainingError, losses
 from colorization.images import Picture, read_image, write_image
 from colorization.keyframes import KeyframeError, Recipe
 from colorization.network import NetworkError
-from colorization.training import TrainingError, losses
 from colorization.video import write_video
 
 QUICK = Recipe(iterations=2, batch=2, precision="fp32")
