@@ -19,6 +19,7 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from colorization.caffe_train import TrainingError, caffe_train, iteration_bar, losses
+from colorization.comparison_report import CONDITIONS
 from colorization.dataset_names import VAL, lmdb_name
 from colorization.files import replacing, write_text
 from colorization.magic_init import MagicInitError, magic_init
@@ -109,10 +110,11 @@ def train(plan: Plan, data: Path, work: Path, gpu: int | None = None) -> Path:
         plan = plan._replace(weights=_initialised(plan, work, gpu))
     history = _read_history(work / "history.csv")
     rate = history.rows[-1]["base_lr"] if history.rows else plan.rate
+    gamma = _gamma(work / "solver.prototxt") if plan.reduce_after else 1.0
     with iteration_bar(plan.iterations, plan.network) as bar:
         while history.iterations < plan.iterations and not _is_over(plan, history):
             until = _end_of_round(plan, history, trained_iterations(work))
-            rate = _reduced(plan, history, rate)
+            rate = _reduced(plan, history, rate, gamma)
             if trained_iterations(work) < until:
                 _write_round(work, until, rate)
                 caffe_train(
@@ -186,6 +188,16 @@ def _write_round(work: Path, until: int, rate: float) -> None:
     write_message(work / "solver.prototxt", solver)
 
 
+def _gamma(path: Path) -> float:
+    """Return a solver's gamma as its prototxt says it; the message holds it in float32."""
+    from caffe.proto import caffe_pb2
+
+    solver = read_message(path, caffe_pb2.SolverParameter())
+    if not solver.gamma:
+        raise TrainingError(f"{path}: no gamma, by which the rate is to be reduced")
+    return float(f"{solver.gamma:.6g}")
+
+
 def _end_of_round(plan: Plan, history: History, trained: int) -> int:
     """Return the iteration of the next validation, which may be `trained` already."""
     every = plan.validate_every or plan.iterations
@@ -197,12 +209,12 @@ def _is_over(plan: Plan, history: History) -> bool:
     return bool(plan.patience and history.rows and history.since_best >= plan.patience)
 
 
-def _reduced(plan: Plan, history: History, rate: float) -> float:
+def _reduced(plan: Plan, history: History, rate: float, gamma: float) -> float:
     """Return the rate of the next round: less after `reduce_after` validations without a better."""
     if not plan.reduce_after or not history.rows:
         return rate
     waited = history.since_best
-    return rate * 0.3 if waited and waited % plan.reduce_after == 0 else rate
+    return rate * gamma if waited and waited % plan.reduce_after == 0 else rate
 
 
 def _validate(
@@ -258,4 +270,4 @@ def _write_conditions(plan: Plan, work: Path, history: History) -> None:
         f"Adam from {plan.rate:g}, {plan.precision}; "
         f"best at {history.best['iteration']}"
     )
-    write_text(work / "conditions.json", json.dumps({"conditions": text, "network": plan.network}))
+    write_text(work / CONDITIONS, json.dumps({"conditions": text, "network": plan.network}))

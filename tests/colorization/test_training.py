@@ -14,6 +14,7 @@ from caffe.proto import caffe_pb2
 from colorization import caffe_train, training
 from colorization.caffe_train import TrainingError, losses
 from colorization.dataset import prior, write_lmdb
+from colorization.network import network_path
 from colorization.prototxts import read_message
 from colorization.rebalancing import save_prior
 from colorization.snapshots import latest_state, trained_iterations
@@ -225,9 +226,16 @@ def test_patience(losses, since, over):
 
 def test_the_rate_falls_on_a_plateau():
     plan = SMALL._replace(reduce_after=2)
-    assert training._reduced(plan, history(2, 3), 0.1) == 0.1
-    assert training._reduced(plan, history(2, 3, 4), 0.1) == pytest.approx(0.03)
-    assert training._reduced(SMALL, history(2, 3, 4), 0.1) == 0.1
+    assert training._reduced(plan, history(2, 3), 0.1, 0.3) == 0.1
+    assert training._reduced(plan, history(2, 3, 4), 0.1, 0.3) == pytest.approx(0.03)
+    assert training._reduced(SMALL, history(2, 3, 4), 0.1, 0.3) == 0.1
+
+
+def test_the_rate_falls_by_the_solvers_gamma(tmp_path):
+    assert training._gamma(network_path("plain", "solver.prototxt")) == 0.3
+    (tmp_path / "solver.prototxt").write_text("base_lr: 0.1")
+    with pytest.raises(TrainingError, match="solver.prototxt: no gamma, by which"):
+        training._gamma(tmp_path / "solver.prototxt")
 
 
 def test_a_missing_prior_is_told(data, tmp_path):
