@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +10,9 @@ import numpy as np
 from colorization.array_namespace import Array
 from colorization.errors import UsageError
 from colorization.resources import resource
+from colorization.snapshots import snapshots
 
 DEFAULT_NETWORK = "residual_quarter"  # its weights come along
-_ITERATION = re.compile(r"_iter_(\d+)\.caffemodel(\.h5)?$")
 
 
 class NetworkError(UsageError):
@@ -57,9 +56,8 @@ def network_weights(deploy: Path) -> Path:
     named = folder / f"{folder.name}.caffemodel"
     if named.is_file():
         return named
-    snapshots = [(int(match[1]), path) for path, match in _snapshots(folder)]
-    if snapshots:
-        return max(snapshots)[1]
+    if found := snapshots(folder, "*.caffemodel*"):
+        return found[-1][1]
     solver = deploy.parent / "solver.prototxt"
     make = f"train: caffe train -solver {solver}" if solver.is_file() else "see fetch_weights"
     raise NetworkError(
@@ -130,11 +128,6 @@ class Network:
             learned = blobs[0].data.ndim == 4 and name != "ab"
             if learned and not blobs[0].data.any():
                 raise NetworkError(f'{weights}: no weights for layer "{name}" of this network')
-
-
-def _snapshots(folder: Path) -> list[tuple[Path, re.Match]]:
-    found = ((path, _ITERATION.search(path.name)) for path in folder.iterdir())
-    return [(path, match) for path, match in found if match]
 
 
 def choose_device(gpu: int | None, precision: str = "fp32") -> None:
