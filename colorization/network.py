@@ -91,7 +91,7 @@ class Network:
             self._check_weights(weights)
             if "prob" in self._net.blobs:
                 self._net.copy_from(str(resource("ab_pairs.caffemodel")))
-        except (getattr(caffe, "CaffeError", RuntimeError), RuntimeError, ValueError) as error:
+        except (caffe_error(), RuntimeError, ValueError) as error:
             raise NetworkError(str(error)) from error
         self.deploy, self._gpu = deploy, gpu
         # Genuine Caffe's mode is that of one thread, and a GPU is kept busy by one.
@@ -128,6 +128,13 @@ class Network:
             learned = blobs[0].data.ndim == 4 and name != "ab"
             if learned and not blobs[0].data.any():
                 raise NetworkError(f'{weights}: no weights for layer "{name}" of this network')
+
+
+def caffe_error() -> type[Exception]:
+    """Return what the embedded Caffe raises; genuine pycaffe raises RuntimeError."""
+    import caffe
+
+    return getattr(caffe, "CaffeError", RuntimeError)
 
 
 def choose_device(gpu: int | None, precision: str = "fp32") -> None:

@@ -22,6 +22,7 @@ from colorization.magic_init.steps import (
     steps_of,
 )
 from colorization.magic_init.targets import best_constants
+from colorization.network import caffe_error
 from colorization.prototxts import is_test_only, read_message
 
 LAYERS = ("all", "zero")
@@ -100,7 +101,7 @@ def _train_net(train: str, seed: int, weights: str | os.PathLike | None):
         net = caffe.Net(train, caffe.TRAIN)
         if weights is not None:
             net.copy_from(str(weights))
-    except (getattr(caffe, "CaffeError", RuntimeError), OSError, RuntimeError, ValueError) as error:
+    except (caffe_error(), OSError, RuntimeError, ValueError) as error:
         raise MagicInitError(" ".join(str(error).split())) from error
     return net
 
