@@ -9,7 +9,7 @@ import numpy as np
 
 from colorization.array_namespace import Array
 from colorization.errors import UsageError
-from colorization.resources import resource
+from colorization.resources import project_folder, resource
 from colorization.snapshots import snapshots
 
 DEFAULT_NETWORK = "residual_quarter"  # its weights come along
@@ -20,10 +20,8 @@ class NetworkError(UsageError):
 
 
 def networks() -> Path:
-    """Return the folder `networks`: inside an installed package, beside it in a checkout."""
-    package = Path(__file__).resolve().parent
-    installed = package / "networks"
-    return installed if installed.is_dir() else package.parent / "networks"
+    """Return the folder `networks` of this project."""
+    return project_folder("networks")
 
 
 def network_path(network: str | os.PathLike, file: str = "deploy.prototxt") -> Path:
