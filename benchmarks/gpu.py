@@ -36,11 +36,13 @@ import caffe
 from caffe import context, prototxt
 from caffe.proto import caffe_pb2
 from colorization.dataset import write_lmdb
+from colorization.dataset_names import PRIOR, TRAIN, lmdb_name
 from colorization.network import Network, choose_device
+from colorization.prototxts import read_message, write_message
 from colorization.rebalancing import load_prior, save_prior
 from colorization.resizing import FRAME_SIZE, resized
 from colorization.resources import resource as project_file
-from colorization.training import Plan, read_message, write_message, write_prototxts
+from colorization.training import Plan, write_prototxts
 from colorization.video import open_video
 
 ITERATIONS = 26700  # of the thesis (7.4), 48 images each
@@ -257,8 +259,8 @@ def tell_training(
     folder: Path, device: torch.device, peak: float, options: argparse.Namespace
 ) -> None:
     """Print the rate of training plain: the device alone, the data alone, both together."""
-    if options.data and not (options.data / "train_lmdb").is_dir():
-        sys.exit(f"gpu.py: {options.data}: no train_lmdb in it, as make_dataset writes one")
+    if options.data and not (options.data / lmdb_name(TRAIN)).is_dir():
+        sys.exit(f"gpu.py: {options.data}: no {lmdb_name(TRAIN)} in it, as make_dataset writes one")
     data = options.data or clip_data(folder / "data")
     for name, resident in (("one batch", True), ("from LMDB", False)):
         forget_peak(device)
@@ -282,9 +284,9 @@ def clip_data(folder: Path, frames: int = 2048) -> Path:
     with open_video(project_file("bigbuckbunny.mp4")) as clip:
         pictures = [resized(frame) for frame, _ in clip]
     named = ((f"{i}", picture) for i, picture in enumerate(islice(cycle(pictures), frames)))
-    write_lmdb(folder / "train_lmdb", named)
+    write_lmdb(folder / lmdb_name(TRAIN), named)
     prior = load_prior(project_file("bigbuckbunny_train_priors.npy"))
-    save_prior(folder / "train_priors.npy", prior)
+    save_prior(folder / PRIOR, prior)
     return folder
 
 

@@ -20,7 +20,7 @@ from common import machine
 
 from colorization.colour import sRGB_to_Lab
 from colorization.inference import Colorizer, lightness, paint
-from colorization.keyframes import Recipe, train
+from colorization.keyframe_training import Recipe, train
 from colorization.metrics import psnr
 from colorization.network import network_path
 from colorization.optical_flow import optical_flow, warp

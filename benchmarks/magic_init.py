@@ -20,18 +20,13 @@ from common import machine
 
 import caffe
 from caffe.proto import caffe_pb2
+from colorization.caffe_train import caffe_train, losses
 from colorization.magic_init import magic_init
 from colorization.magic_init.filter_layer import FILTER_TYPES
+from colorization.network import fast_precision
 from colorization.plots import Line, write_line_chart
-from colorization.training import (
-    Plan,
-    caffe_train,
-    fast_precision,
-    losses,
-    read_message,
-    write_message,
-    write_prototxts,
-)
+from colorization.prototxts import read_message, write_message
+from colorization.training import Plan, write_prototxts
 
 HELD_OUT_BATCHES = 128
 

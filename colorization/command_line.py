@@ -107,7 +107,7 @@ def precision_of(options: Namespace) -> str:
     """Return what --precision says, and for auto what the device is made for."""
     if options.precision != "auto":
         return options.precision
-    from colorization.training import fast_precision
+    from colorization.network import fast_precision
 
     return fast_precision(options.gpu)
 

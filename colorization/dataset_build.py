@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from colorization.dataset_names import PRIOR, TRAIN
 from colorization.dataset_parts import (
     FRAMES,
     LMDB,
@@ -33,13 +34,12 @@ from colorization.dataset_parts import (
     read_record,
 )
 from colorization.dataset_report import write_report
-from colorization.dataset_sets import TRAIN, Member, Split, assign, training_prior, write_sets
+from colorization.dataset_sets import Member, Split, assign, training_prior, write_sets
 from colorization.errors import ColorizationError
 from colorization.files import locked, write_text
 from colorization.rebalancing import load_prior, save_prior
 from colorization.video import VideoError, open_video
 
-PRIOR = "train_priors.npy"
 STAMP = "dataset.json"  # is there when the data set is complete
 
 _frames_done: Any = None  # by all workers, shared among them

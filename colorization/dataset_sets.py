@@ -12,6 +12,7 @@ import lmdb
 import numpy as np
 
 from colorization.dataset import record_key, write_records
+from colorization.dataset_names import SETS, TEST, TRAIN, VAL, lmdb_name
 from colorization.dataset_parts import (
     FRAMES,
     LMDB,
@@ -27,7 +28,6 @@ from colorization.files import replacing
 from colorization.histogram import Q
 
 OPEN_FOR = 100  # records of 200 KB; the kernel maps up to 1 MB around each that is read
-TRAIN, VAL, TEST = SETS = ("train", "val", "test")
 
 Member = tuple[int, int]  # the number of a part, and that of an image among those it kept
 
@@ -91,7 +91,7 @@ def write_sets(
     """Write the sets as LMDBs or lists, and remove those that have no members."""
     kept = [records[part.name].kept if part.name in records else [] for part in parts]
     for name, chosen in members.items():
-        folder, file = output / f"{name}_lmdb", output / f"{name}.txt"
+        folder, file = output / lmdb_name(name), output / f"{name}.txt"
         if recipe.lmdb and chosen:
             write_records(folder, _records(chosen, parts, kept, output))
         else:

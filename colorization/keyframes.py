@@ -1,36 +1,22 @@
-"""Frames of a film that a person has coloured: files, and training a network on them."""
+"""Frames of a film that a person has coloured: exported to be painted, found, read."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from colorization.dataset import prior, write_lmdb
 from colorization.errors import ColorizationError
-from colorization.files import write_text
 from colorization.formats import IMAGE_SUFFIXES
 from colorization.images import Picture, eight_bits, is_coloured, read_image, write_image
 from colorization.inference import lightness, shrink
-from colorization.network import network_path
 from colorization.propagation import SHORT_SIDE
-from colorization.rebalancing import save_prior
 from colorization.resizing import resized
-from colorization.training import (
-    TrainingError,
-    caffe_train,
-    follow_weights,
-    latest_state,
-    read_message,
-    write_message,
-)
 from colorization.video import open_video
 
 TINT = 5  # levels of 255: a pixel whose colour differs by more was painted
@@ -40,22 +26,9 @@ DETAIL = 3.0  # pixels of these: the sigma of what counts as large, and may be p
 FLAT = 1.0  # of L: with less detail than this there is nothing to compare
 LIKENESS = 0.5  # least correlation of detail; strong paint leaves 0.7, another crop 0.3
 
-_LEARNING_RATE_DROP = 0.75  # share of the iterations after which the rate is multiplied by gamma
-
 
 class KeyframeError(ColorizationError):
     """Keyframes that cannot be used; the message is one line."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is trained on keyframes."""
-
-    network: str = "plain_quarter"
-    iterations: int = 400
-    batch: int = 8
-    precision: str = "bf16"
-    seed: int = 1
 
 
 def frame_number(path: Path) -> int:
@@ -157,94 +130,12 @@ def _bounded(rgb: np.ndarray) -> np.ndarray:
     return rgb if scale == 1 else resized(rgb, round(W * scale), round(H * scale))
 
 
-def train(
-    keyframes: dict[int, np.ndarray], work: Path, recipe: Recipe, gpu: int | None = None
-) -> Path:
-    """Train `recipe.network` with `caffe train` on images of any size; return the .caffemodel.
-
-    Everything is kept in the folder `work`: data set, prior, prototxts, log and snapshots. Training
-    that was interrupted goes on from its last snapshot; where it is done for the same keyframes and
-    recipe, it is not done again.
-    """
-    keyframes = {number: resized(image) for number, image in keyframes.items()}
-    work.mkdir(parents=True, exist_ok=True)
-    model = work / f"model_iter_{recipe.iterations}.caffemodel"
-    identity = _identity(keyframes, recipe)
-    stamp = work / "recipe.json"
-    if not stamp.is_file() or stamp.read_text() != identity:
-        for old in work.glob("model_iter_*"):
-            old.unlink()
-        write_text(stamp, identity)
-    if not model.is_file():
-        _write_data(keyframes, work)
-        _write_prototxts(work, recipe, gpu)
-        caffe_train(
-            work,
-            recipe.iterations,
-            snapshot=latest_state(work),
-            gpu=gpu,
-            precision=recipe.precision,
-        )
-    if not model.is_file():
-        raise TrainingError(f"{work}: training was interrupted; the same command goes on with it")
-    return model
-
-
-def _identity(keyframes: dict[int, np.ndarray], recipe: Recipe) -> str:
-    """What a model in the work folder was made from."""
-    return json.dumps({**asdict(recipe), "keyframes": digest_of(keyframes)})
-
-
 def digest_of(keyframes: dict[int, np.ndarray]) -> str:
     """Return the SHA-256 of all numbers and pixels."""
     digest = hashlib.sha256()
     for number, image in keyframes.items():
         digest.update(number.to_bytes(8, "little") + image.tobytes())
     return digest.hexdigest()
-
-
-def _write_data(keyframes: dict[int, np.ndarray], work: Path) -> None:
-    write_lmdb(work / "train_lmdb", ((f"frame_{n}", image) for n, image in keyframes.items()))
-    save_prior(work / "train_priors.npy", prior(keyframes.values()))
-
-
-def _write_prototxts(work: Path, recipe: Recipe, gpu: int | None) -> None:
-    """The network's own train net and solver, on the data of `work`."""
-
-    from caffe.proto import caffe_pb2
-
-    net = read_message(network_path(recipe.network, "train.prototxt"), caffe_pb2.NetParameter())
-    kept = [layer for layer in net.layer if not _is_test_only(layer, caffe_pb2.TEST)]
-    del net.layer[:]
-    net.layer.extend(kept)
-    for layer in net.layer:
-        if layer.type == "Data":
-            layer.data_param.source = "train_lmdb"
-            layer.data_param.batch_size = recipe.batch
-        elif layer.python_param.layer == "ClassRebalance":
-            options = json.loads(layer.python_param.param_str)
-            layer.python_param.param_str = json.dumps({**options, "prior": "train_priors.npy"})
-    follow_weights(net, recipe.iterations)
-    solver = read_message(
-        network_path(recipe.network, "solver.prototxt"), caffe_pb2.SolverParameter()
-    )
-    solver.net = "train.prototxt"
-    solver.max_iter = recipe.iterations
-    solver.iter_size = 1
-    solver.stepsize = max(1, int(recipe.iterations * _LEARNING_RATE_DROP))
-    solver.display = 10
-    solver.snapshot = 100
-    solver.snapshot_prefix = "model"
-    solver.random_seed = recipe.seed
-    solver.solver_mode = solver.CPU if gpu is None else solver.GPU
-    for field in ("test_iter", "test_interval"):
-        solver.ClearField(field)
-    write_message(work / "train.prototxt", net)
-    write_message(work / "solver.prototxt", solver)
-
-
-def _is_test_only(layer, test: int) -> bool:
-    return bool(layer.include) and all(rule.phase == test for rule in layer.include)
 
 
 def keyframe_files(arguments: Iterable[str | os.PathLike]) -> list[Path]:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 import numpy as np
 
 from colorization.array_namespace import Array
 from colorization.errors import UsageError
-from colorization.resources import resource
-
-_ITERATION = re.compile(r"_iter_(\d+)\.caffemodel(\.h5)?$")
+from colorization.resources import project_folder, resource
+from colorization.snapshots import snapshots
 
 
 class NetworkError(UsageError):
@@ -20,10 +18,8 @@ class NetworkError(UsageError):
 
 
 def networks() -> Path:
-    """Return the folder `networks`: inside an installed package, beside it in a checkout."""
-    package = Path(__file__).resolve().parent
-    installed = package / "networks"
-    return installed if installed.is_dir() else package.parent / "networks"
+    """Return the folder `networks` of this project."""
+    return project_folder("networks")
 
 
 def network_path(network: str | os.PathLike, file: str = "deploy.prototxt") -> Path:
@@ -56,9 +52,8 @@ def network_weights(deploy: Path) -> Path:
     named = folder / f"{folder.name}.caffemodel"
     if named.is_file():
         return named
-    snapshots = [(int(match[1]), path) for path, match in _snapshots(folder)]
-    if snapshots:
-        return max(snapshots)[1]
+    if found := snapshots(folder, "*.caffemodel*"):
+        return found[-1][1]
     solver = deploy.parent / "solver.prototxt"
     make = f"train: caffe train -solver {solver}" if solver.is_file() else "see fetch_weights"
     raise NetworkError(
@@ -92,7 +87,7 @@ class Network:
             self._check_weights(weights)
             if "prob" in self._net.blobs:
                 self._net.copy_from(str(resource("ab_pairs.caffemodel")))
-        except (getattr(caffe, "CaffeError", RuntimeError), RuntimeError, ValueError) as error:
+        except (caffe_error(), RuntimeError, ValueError) as error:
             raise NetworkError(str(error)) from error
         self.deploy, self._gpu = deploy, gpu
         # Genuine Caffe's mode is that of one thread, and a GPU is kept busy by one.
@@ -131,9 +126,11 @@ class Network:
                 raise NetworkError(f'{weights}: no weights for layer "{name}" of this network')
 
 
-def _snapshots(folder: Path) -> list[tuple[Path, re.Match]]:
-    found = ((path, _ITERATION.search(path.name)) for path in folder.iterdir())
-    return [(path, match) for path, match in found if match]
+def caffe_error() -> type[Exception]:
+    """Return what the embedded Caffe raises; genuine pycaffe raises RuntimeError."""
+    import caffe
+
+    return getattr(caffe, "CaffeError", RuntimeError)
 
 
 def choose_device(gpu: int | None, precision: str = "fp32") -> None:
@@ -149,3 +146,19 @@ def choose_device(gpu: int | None, precision: str = "fp32") -> None:
         caffe.set_precision(precision)
     elif precision != "fp32":
         raise NetworkError(f"precision {precision}: this Caffe computes in fp32 only")
+
+
+def fast_precision(gpu: int | None = None) -> str:
+    """Return "bf16" where the device multiplies such numbers in hardware, else "fp32".
+
+    So also for a GPU that does not exist: whoever uses it tells that.
+    """
+    import torch
+
+    if gpu is not None:
+        if not 0 <= gpu < torch.cuda.device_count():
+            return "fp32"
+        with torch.cuda.device(gpu):
+            return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return "bf16" if supported() else "fp32"

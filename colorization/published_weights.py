@@ -23,7 +23,7 @@ from tqdm import tqdm
 from colorization.errors import ColorizationError
 from colorization.files import replacing
 from colorization.histogram import ab_pairs
-from colorization.network import network_path
+from colorization.network import caffe_error, network_path
 from colorization.resources import resource
 
 NETWORK = "zhang_2016"
@@ -137,12 +137,10 @@ def _line(error: Exception) -> str:
 
 def _copy(path: Path, output: Path, source: str) -> None:
     """Copy a .caffemodel that has what the network needs."""
-    import caffe
-
     net = _net()
     try:
         net.copy_from(str(path))
-    except (getattr(caffe, "CaffeError", RuntimeError), RuntimeError) as error:
+    except (caffe_error(), RuntimeError) as error:
         raise WeightsError(_line(error).replace(str(path), source)) from None
     for name, blobs in net.params.items():
         # What a file lacks stays 0: BatchNorm's last blob never is, and neither are all weights.

@@ -6,11 +6,16 @@ import os
 from pathlib import Path
 
 
-def shared_resources() -> Path:
-    """Return the folder: inside the package when installed, beside it in a checkout."""
+def project_folder(name: str) -> Path:
+    """Return a folder of the project: inside an installed package, beside it in a checkout."""
     package = Path(__file__).resolve().parent
-    installed = package / "shared_resources"
-    return installed if installed.is_dir() else package.parent / "shared_resources"
+    installed = package / name
+    return installed if installed.is_dir() else package.parent / name
+
+
+def shared_resources() -> Path:
+    """Return the folder of the shared resources."""
+    return project_folder("shared_resources")
 
 
 def resource(name: str | os.PathLike) -> Path:

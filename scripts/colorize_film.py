@@ -176,7 +176,7 @@ def _trained(options: argparse.Namespace, keyframes: dict, work: Path):
     """Return what colours as the keyframes are: a network trained on them, or an ensemble."""
     from colorization.finishing_options import ensemble_of
     from colorization.inference import Colorizer
-    from colorization.keyframes import Recipe, train
+    from colorization.keyframe_training import Recipe, train
     from colorization.network import network_path
 
     precision = precision_of(options)

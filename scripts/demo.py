@@ -12,6 +12,7 @@ from pathlib import Path
 import colorize_film
 import numpy as np
 
+from colorization.caffe_train import losses
 from colorization.colour import Lab_to_sRGB, sRGB_to_Lab
 from colorization.film_report import contact_sheet, frame_psnr, side_by_side
 from colorization.images import Picture, write_image
@@ -21,7 +22,6 @@ from colorization.pages import write_page
 from colorization.plots import Line, write_line_chart
 from colorization.resizing import resized
 from colorization.resources import resource
-from colorization.training import losses
 from colorization.video import VideoWriter, open_video
 
 SPACING = 12

@@ -78,11 +78,9 @@ def _run(options: argparse.Namespace) -> int:
 
     from tqdm import tqdm
 
-    import caffe
     from colorization.magic_init import MagicInitError, magic_init
-    from colorization.network import choose_device, network_path
+    from colorization.network import caffe_error, choose_device, network_path
 
-    caffe_error = getattr(caffe, "CaffeError", RuntimeError)
     try:
         choose_device(options.gpu, precision_of(options))
         summary = magic_init(
@@ -96,7 +94,7 @@ def _run(options: argparse.Namespace) -> int:
             options.weights,
             watch=partial(tqdm, leave=False, disable=None),
         )
-    except caffe_error as error:
+    except caffe_error() as error:
         raise MagicInitError(one_line(error)) from error
     print(
         f"{options.output}: {summary.units} units of {len(summary.layers)} layers"

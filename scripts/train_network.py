@@ -122,8 +122,8 @@ def _parser() -> argparse.ArgumentParser:
 def _draw_curves(work: Path) -> None:
     import csv
 
+    from colorization.caffe_train import losses
     from colorization.plots import Line, write_line_chart
-    from colorization.training import losses
 
     curve = losses(work / "train.log")
     with open(work / "history.csv", newline="") as file:

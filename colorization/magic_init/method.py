@@ -22,6 +22,8 @@ from colorization.magic_init.steps import (
     steps_of,
 )
 from colorization.magic_init.targets import best_constants
+from colorization.network import caffe_error
+from colorization.prototxts import is_test_only, read_message
 
 LAYERS = ("all", "zero")
 ITERATIONS = 30  # rounds: 1,920 images and more, after which units that few of them excite are even
@@ -99,26 +101,19 @@ def _train_net(train: str, seed: int, weights: str | os.PathLike | None):
         net = caffe.Net(train, caffe.TRAIN)
         if weights is not None:
             net.copy_from(str(weights))
-    except (getattr(caffe, "CaffeError", RuntimeError), OSError, RuntimeError, ValueError) as error:
+    except (caffe_error(), OSError, RuntimeError, ValueError) as error:
         raise MagicInitError(" ".join(str(error).split())) from error
     return net
 
 
 def layer_messages(train: str | os.PathLike) -> dict[str, Any]:
     """Return the layers of a prototxt by name, those of the TEST phase left out."""
-    from google.protobuf import text_format
-
     from caffe.proto import caffe_pb2
 
-    net = text_format.Parse(Path(train).read_text(), caffe_pb2.NetParameter())
+    net = read_message(Path(train), caffe_pb2.NetParameter())
     if net.layers:
         raise MagicInitError(f"{train}: layers {{ }} is the old format, expected layer {{ }}")
-    test = caffe_pb2.TEST
-    return {
-        layer.name: layer
-        for layer in net.layer
-        if not (layer.include and all(rule.phase == test for rule in layer.include))
-    }
+    return {layer.name: layer for layer in net.layer if not is_test_only(layer)}
 
 
 def choose_layers(

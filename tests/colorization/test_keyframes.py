@@ -1,16 +1,12 @@
-"""Training on keyframes: what is read, kept, resumed and refused."""
+"""Keyframes: what is exported, read and refused."""
 
 import numpy as np
 import pytest
 
 from colorization import keyframes
 from colorization.images import Picture, read_image, write_image
-from colorization.keyframes import KeyframeError, Recipe
-from colorization.network import NetworkError
-from colorization.training import TrainingError, losses
+from colorization.keyframes import KeyframeError
 from colorization.video import write_video
-
-QUICK = Recipe(iterations=2, batch=2, precision="fp32")
 
 
 def picture(seed, height=48, width=64):
@@ -182,36 +178,3 @@ def test_export_beyond_the_film_writes_nothing(clip, tmp_path):
     with pytest.raises(KeyframeError, match="has 5 frames, frame 9 is beyond them"):
         keyframes.export_frames(clip, [1, 9], tmp_path / "keys")
     assert not (tmp_path / "keys").exists()
-
-
-@pytest.fixture
-def two_keyframes():
-    return {n: np.kron(picture(n, 64, 64), np.ones((4, 4, 1), np.uint8)) for n in (0, 12)}
-
-
-def test_training_is_kept_and_done_anew_for_other_keyframes(tmp_path, two_keyframes):
-    model = keyframes.train(two_keyframes, tmp_path / "work", QUICK)
-    assert model == tmp_path / "work" / "model_iter_2.caffemodel"
-    first = model.read_bytes()
-    curve = losses(tmp_path / "work" / "train.log")
-    assert [iteration for iteration, _ in curve] == [0] and curve[0][1] > 0
-    stamp = model.stat().st_mtime_ns
-    assert keyframes.train(two_keyframes, tmp_path / "work", QUICK).stat().st_mtime_ns == stamp
-    two_keyframes[0] = two_keyframes[0][::-1].copy()
-    again = keyframes.train(two_keyframes, tmp_path / "work", QUICK)
-    assert again.read_bytes() != first
-    log = (tmp_path / "work" / "train.log").read_text()
-    assert "Use CPU." in log and 'source: "train_lmdb"' in log
-
-
-def test_a_training_that_fails_says_why(tmp_path, two_keyframes, monkeypatch):
-    monkeypatch.setattr(keyframes, "save_prior", lambda path, prior: None)
-    with pytest.raises(TrainingError) as caught:
-        keyframes.train(two_keyframes, tmp_path / "work", QUICK)
-    assert str(caught.value).startswith(f"{tmp_path}/work/train.log: caffe train failed: ")
-    assert 'layer "weights" (Python)' in str(caught.value)
-
-
-def test_an_unknown_network(tmp_path, two_keyframes):
-    with pytest.raises(NetworkError, match='network "plane"'):
-        keyframes.train(two_keyframes, tmp_path / "work", Recipe(network="plane", iterations=2))

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import re
 import signal
 import subprocess
 import sys
@@ -12,11 +11,14 @@ import pytest
 
 from caffe import binaryproto
 from caffe.proto import caffe_pb2
-from colorization import training
+from colorization import caffe_train, training
+from colorization.caffe_train import TrainingError, losses
 from colorization.dataset import prior, write_lmdb
 from colorization.network import network_path
+from colorization.prototxts import read_message
 from colorization.rebalancing import save_prior
-from colorization.training import History, Plan, TrainingError
+from colorization.snapshots import latest_state, trained_iterations
+from colorization.training import History, Plan
 
 SMALL = Plan(
     network="plain",
@@ -55,7 +57,7 @@ def test_rounds_equal_one_run(data, tmp_path):
     pairs = zip(weights(tmp_path / "rounds" / name), weights(tmp_path / "once" / name), strict=True)
     for mine, theirs in pairs:
         np.testing.assert_array_equal(mine, theirs)
-    assert [n for n, _ in training.losses(tmp_path / "rounds" / "train.log")] == [0, 1, 2, 3, 4]
+    assert [n for n, _ in losses(tmp_path / "rounds" / "train.log")] == [0, 1, 2, 3, 4]
 
 
 def test_what_is_left(data, tmp_path):
@@ -88,7 +90,7 @@ def test_the_initialisation_from_data_is_what_the_training_starts_from(data, tmp
 def test_snapshots_on_the_way_and_after_a_kill(data, tmp_path, monkeypatch):
     """A killed training goes on from a snapshot, of which no more than two are kept."""
     work, plan = tmp_path / "work", SMALL._replace(iterations=60, validate_every=0)
-    follow, found, processes = training._follow, [], []
+    follow, found, processes = caffe_train._follow, [], []
 
     class Noted(subprocess.Popen):
         def __init__(self, *arguments, **options):
@@ -106,13 +108,12 @@ def test_snapshots_on_the_way_and_after_a_kill(data, tmp_path, monkeypatch):
         return follow(watched(), log, bar)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "_follow", killing)
+        patch.setattr(caffe_train, "_follow", killing)
         patch.setattr(subprocess, "Popen", Noted)
         with pytest.raises(TrainingError, match="caffe train failed: ended by SIGKILL"):
             training.train(plan, data, work)
     assert 1 <= max(found) <= 2
-    state = training.latest_state(work)
-    assert 8 <= training._iteration(state) < 60
+    assert 8 <= trained_iterations(work) < 60
     training.train(plan, data, work)
     assert validated(work) == [60]
     assert [path.name for path in work.glob("*.solverstate")] == ["model_iter_60.solverstate"]
@@ -124,8 +125,8 @@ def test_a_network_says_its_batch(data, tmp_path, network, batch, iter_size):
     found = training.write_prototxts(plan, data, tmp_path, None)
     assert (found.batch, found.iter_size) == (batch, iter_size)
     chosen = training.write_prototxts(plan._replace(batch=3, iter_size=5), data, tmp_path, None)
-    net = training.read_message(tmp_path / "train.prototxt", caffe_pb2.NetParameter())
-    solver = training.read_message(tmp_path / "solver.prototxt", caffe_pb2.SolverParameter())
+    net = read_message(tmp_path / "train.prototxt", caffe_pb2.NetParameter())
+    solver = read_message(tmp_path / "solver.prototxt", caffe_pb2.SolverParameter())
     assert (chosen.batch, net.layer[0].data_param.batch_size) == (3, 3)
     assert (chosen.iter_size, solver.iter_size) == (5, 5)
 
@@ -141,10 +142,10 @@ def test_an_interrupted_validation_is_made_up_for(data, tmp_path, monkeypatch, e
         patch.setattr(training, "_validate", interrupt)
         with pytest.raises(KeyboardInterrupt):
             training.train(plan, data, work)
-    assert training.latest_state(work) == f"model_iter_{every}.solverstate"
+    assert latest_state(work) == f"model_iter_{every}.solverstate"
     training.train(plan, data, work)
     assert validated(work) == list(range(every, 5, every))
-    assert training.latest_state(work) == "model_iter_4.solverstate"
+    assert latest_state(work) == "model_iter_4.solverstate"
 
 
 def validated(work):
@@ -155,9 +156,9 @@ def validated(work):
 INTERRUPTED = """
 import signal, sys
 from pathlib import Path
-from colorization import training
+from colorization import caffe_train, training
 
-follow = training._follow
+follow = caffe_train._follow
 
 def interrupting(lines, log, bar):
     def lines_until_it_trains():
@@ -165,10 +166,10 @@ def interrupting(lines, log, bar):
             yield line
             if "Iteration 3" in line:
                 signal.raise_signal(signal.SIGINT)
-    training._follow = follow
+    caffe_train._follow = follow
     return follow(lines_until_it_trains(), log, bar)
 
-training._follow = interrupting
+caffe_train._follow = interrupting
 plan = training.Plan(**{plan})
 training.train(plan, Path(sys.argv[1]), Path(sys.argv[2]))
 """
@@ -179,7 +180,7 @@ def test_interrupted_in_a_round_caffe_writes_a_snapshot(data, tmp_path):
     code = INTERRUPTED.replace("{plan}", repr(plan._asdict()))
     done = subprocess.run([sys.executable, "-c", code, data, work], capture_output=True, text=True)
     assert done.returncode == -signal.SIGINT and "KeyboardInterrupt" in done.stderr
-    stopped = int(re.findall(r"\d+", training.latest_state(work))[0])
+    stopped = trained_iterations(work)
     assert 3 <= stopped < 199
     training.train(plan._replace(iterations=stopped + 1), data, work)
     assert validated(work) == [stopped + 1]
@@ -196,18 +197,6 @@ def test_the_end_of_a_round(done, trained, end):
     assert training._end_of_round(plan, History(rows), trained) == end
 
 
-@pytest.mark.parametrize("name", ["plain", "residual", "plain_l2_ab"])
-def test_scale_width_leaves_predictions_alone(name):
-    net = training.read_message(network_path(name), caffe_pb2.NetParameter())
-    before = {x.name: x.convolution_param.num_output for x in net.layer}
-    training.scale_width(net, 0.25)
-    after = {x.name: x.convolution_param.num_output for x in net.layer}
-    for layer, count in before.items():
-        keeps = layer.startswith("pred") or layer == "ab"
-        assert after[layer] == (count if keeps else count // 4), layer
-    assert 313 in after.values() or 2 in after.values()
-
-
 @pytest.mark.parametrize("losses, best", [((2.0, 1.0), 4), ((1.0, 2.0), 2)])
 def test_the_best_model_is_kept(data, tmp_path, monkeypatch, losses, best):
     models, left = {}, iter(losses)
@@ -219,16 +208,6 @@ def test_the_best_model_is_kept(data, tmp_path, monkeypatch, losses, best):
     monkeypatch.setattr(training, "validation_loss", measured)
     result = training.train(SMALL, data, tmp_path / "work")
     assert result.read_bytes() == models[f"model_iter_{best}.caffemodel"]
-
-
-@pytest.mark.parametrize("iterations, share", [(100, 0.9), (1000, 0.97), (26700, 0.9988764)])
-def test_follow_weights(iterations, share):
-    net = caffe_pb2.NetParameter()
-    net.layer.add(type="BatchNorm")
-    net.layer.add(type="ReLU")
-    training.follow_weights(net, iterations)
-    assert net.layer[0].batch_norm_param.moving_average_fraction == pytest.approx(share)
-    assert not net.layer[1].HasField("batch_norm_param")
 
 
 def history(*losses):
@@ -247,9 +226,16 @@ def test_patience(losses, since, over):
 
 def test_the_rate_falls_on_a_plateau():
     plan = SMALL._replace(reduce_after=2)
-    assert training._reduced(plan, history(2, 3), 0.1) == 0.1
-    assert training._reduced(plan, history(2, 3, 4), 0.1) == pytest.approx(0.03)
-    assert training._reduced(SMALL, history(2, 3, 4), 0.1) == 0.1
+    assert training._reduced(plan, history(2, 3), 0.1, 0.3) == 0.1
+    assert training._reduced(plan, history(2, 3, 4), 0.1, 0.3) == pytest.approx(0.03)
+    assert training._reduced(SMALL, history(2, 3, 4), 0.1, 0.3) == 0.1
+
+
+def test_the_rate_falls_by_the_solvers_gamma(tmp_path):
+    assert training._gamma(network_path("plain", "solver.prototxt")) == 0.3
+    (tmp_path / "solver.prototxt").write_text("base_lr: 0.1")
+    with pytest.raises(TrainingError, match="solver.prototxt: no gamma, by which"):
+        training._gamma(tmp_path / "solver.prototxt")
 
 
 def test_a_missing_prior_is_told(data, tmp_path):

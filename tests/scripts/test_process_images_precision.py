@@ -2,7 +2,7 @@
 
 import pytest
 
-from colorization import training
+from colorization import network
 from colorization.errors import UsageError
 from scripts import process_images
 
@@ -14,7 +14,7 @@ def options(*arguments):
 @pytest.mark.parametrize("fast", ["bf16", "fp32"])
 def test_auto_takes_what_the_device_is_made_for(monkeypatch, fast):
     asked = []
-    monkeypatch.setattr(training, "fast_precision", lambda gpu: asked.append(gpu) or fast)
+    monkeypatch.setattr(network, "fast_precision", lambda gpu: asked.append(gpu) or fast)
     assert process_images._precision(options("--precision", "auto", "--gpu", "3")) == fast
     assert process_images._precision(options("--precision", "auto")) == fast
     assert asked == [3, None]
