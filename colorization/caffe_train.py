@@ -68,7 +68,8 @@ def caffe_train(
     if process.returncode < 0:
         last = f"ended by {signal.Signals(-process.returncode).name}"
     if process.returncode:
-        raise TrainingError(f"{work / 'train.log'}: caffe train failed: {last}")
+        words = last.partition("] ")[2] or last
+        raise TrainingError(f"{work / 'train.log'}: caffe train failed: {words}")
 
 
 def iteration_bar(iterations: int, desc: str = "training") -> tqdm:

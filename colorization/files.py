@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -96,6 +97,11 @@ def _lock(handle: int) -> None:
         raise
     except OSError:
         pass  # a file system without locks
+
+
+def digests(files: Iterable[str | os.PathLike]) -> list[str]:
+    """Return the SHA-256 of files, such as networks, that something is made with."""
+    return [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in files]
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

@@ -12,11 +12,10 @@ film, without coding them again, with the sound and whatever else belongs to it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -162,11 +161,6 @@ class _Part(VideoWriter):
         super()._finish()
         with open(self._temporary, "rb") as file:
             os.fsync(file.fileno())  # so that a part that has its name is whole, come what may
-
-
-def digests(files: Iterable[str | os.PathLike]) -> list[str]:
-    """Return the SHA-256 of files, such as networks, that a film is made with."""
-    return [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in files]
 
 
 @contextmanager

@@ -56,6 +56,8 @@ def network_weights(deploy: Path) -> Path:
         return found[-1][1]
     solver = deploy.parent / "solver.prototxt"
     make = f"train: caffe train -solver {solver}" if solver.is_file() else "see fetch_weights"
+    if solver.is_file() and folder.parent == networks():
+        make = f"train: train_network {folder.name} --data DATA --work WORK"
     raise NetworkError(
         f"{deploy.parent}: no {named.name} and no snapshot *_iter_*.caffemodel; "
         f"give --weights FILE, or {make}"

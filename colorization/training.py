@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from math import ceil
@@ -20,8 +21,9 @@ from tqdm import tqdm
 
 from colorization.caffe_train import TrainingError, caffe_train, iteration_bar, losses
 from colorization.comparison_report import CONDITIONS
-from colorization.dataset_names import VAL, lmdb_name
-from colorization.files import replacing, write_text
+from colorization.dataset_names import PRIOR, VAL, lmdb_name
+from colorization.errors import UsageError
+from colorization.files import digests, locked, replacing, write_text
 from colorization.magic_init import MagicInitError, magic_init
 from colorization.network import choose_device, network_path
 from colorization.prototxts import (
@@ -42,6 +44,8 @@ from colorization.snapshots import (
 )
 from colorization.validation import validation_loss, write_pictures
 
+# What a training keeps from its beginning on; the prior tells data sets apart.
+BEGUN_WITH = ("network", "width", "crop", "batch", "iter_size", "rate", "magic_init")
 SNAPSHOTS = 30  # of a training, one for each of the thesis' epochs; the last two are kept
 
 
@@ -100,11 +104,37 @@ def train(plan: Plan, data: Path, work: Path, gpu: int | None = None) -> Path:
     """Train a variant in the folder `work` on a data set and return its best .caffemodel.
 
     `data` holds train_lmdb, val_lmdb and train_priors.npy, as make_dataset writes them. In `work`
-    are left: the prototxts, train.log, the last snapshot, history.csv, validation/ with pictures,
-    best.caffemodel, deploy.prototxt and conditions.json, which tells how it was trained. The same
-    call goes on after an interruption.
+    are left: begun.json, the prototxts, train.log, the last snapshot, history.csv, validation/ with
+    pictures, best.caffemodel, deploy.prototxt and conditions.json, which tells how it was trained.
+    The same call goes on after an interruption. UsageError where the folder has a training that was
+    begun in another way, TrainingError while another process trains in it.
     """
     work.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(work))
+        except BlockingIOError as error:
+            raise TrainingError(f"{work}: another process is training there") from error
+        _begin(plan, data, work)
+        return _train(plan, data, work, gpu)
+
+
+def _begin(plan: Plan, data: Path, work: Path) -> None:
+    """Note how a training begins, or raise UsageError where it was begun otherwise."""
+    own = {name: getattr(plan, name) for name in BEGUN_WITH}
+    own["weights"] = str(plan.weights) if plan.weights else None
+    own["prior"] = digests([data / PRIOR])[0][:8] if (data / PRIOR).is_file() else None
+    note = work / "begun.json"
+    if not note.is_file():
+        write_text(note, json.dumps(own, indent=1))
+        return
+    begun = json.loads(note.read_text("utf-8"))
+    if changes := [f"{k} {begun.get(k)}, now {v}" for k, v in own.items() if v != begun.get(k)]:
+        changed = "; ".join(changes)
+        raise UsageError(f"{work}: was begun with {changed}; choose another folder, or remove it")
+
+
+def _train(plan: Plan, data: Path, work: Path, gpu: int | None) -> Path:
     plan = write_prototxts(plan, data, work, gpu)
     if plan.magic_init:
         plan = plan._replace(weights=_initialised(plan, work, gpu))

@@ -191,7 +191,7 @@ def _colour_one(job, painter, options: argparse.Namespace) -> None:
 
 def _made_by(options: argparse.Namespace) -> dict:
     """Return what the colours of a film depend on."""
-    from colorization.film_parts import digests
+    from colorization.files import digests
 
     own = {"method": options.method, "match_histogram": options.match_histogram}
     return {"files": digests(options.files), **own}

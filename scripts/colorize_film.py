@@ -193,7 +193,7 @@ def _trained(options: argparse.Namespace, keyframes: dict, work: Path):
 
 def _made_by(options: argparse.Namespace, keyframes: dict) -> dict:
     """Return what the colours depend on; where they are computed is not among it."""
-    from colorization.film_parts import digests
+    from colorization.files import digests
     from colorization.keyframes import digest_of
 
     own = {"colours": options.colours, "size": options.size, "keyframes": digest_of(keyframes)}

@@ -229,7 +229,7 @@ def _noting(options: argparse.Namespace, make):
 
 def _made_by(options: argparse.Namespace) -> dict:
     """Return what the colours of a film depend on; where they are computed is not among it."""
-    from colorization.film_parts import digests
+    from colorization.files import digests
 
     names = ("size", "precision", "decode", "temperature", "seed")
     own = {name: getattr(options, name) for name in names}

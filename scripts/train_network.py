@@ -40,6 +40,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
+    from colorization.dataset_names import TRAIN, VAL, lmdb_name
     from colorization.training import Plan, train
 
     plan = Plan(
@@ -57,9 +58,11 @@ def _train(options: argparse.Namespace) -> int:
         weights=options.weights,
         magic_init=options.magic_init,
     )
-    missing = [n for n in ("train_lmdb", "val_lmdb") if not (options.data / n).is_dir()]
-    if missing:
-        raise UsageError(f"{options.data / missing[0]}: no such LMDB; make_dataset makes it")
+    for lmdb in (options.data / lmdb_name(name) for name in (TRAIN, VAL)):
+        if not lmdb.is_dir():
+            raise UsageError(f"{lmdb}: no such LMDB; make_dataset makes it")
+    if options.weights is not None and not options.weights.is_file():
+        raise UsageError(f"{options.weights}: no such file; it is given as --weights")
     best = train(plan, options.data, options.work, options.gpu)
     _draw_curves(options.work)
     print(best)

@@ -252,6 +252,14 @@ def test_weights_beside_the_network(tmp_path, files, chosen):
     assert network_weights(folder / "deploy.prototxt") == folder / files[chosen]
 
 
+def test_the_advice_for_a_network_of_the_package_works_anywhere(tmp_path, monkeypatch):
+    monkeypatch.setattr("colorization.network.networks", lambda: tmp_path)
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain" / "solver.prototxt").touch()
+    with pytest.raises(NetworkError, match=", or train: train_network plain --data DATA --work"):
+        network_weights(tmp_path / "plain" / "deploy.prototxt")
+
+
 @pytest.mark.parametrize("trains", [True, False])
 def test_no_weights(tmp_path, trains):
     advice = "see fetch_weights"

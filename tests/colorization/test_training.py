@@ -14,6 +14,8 @@ from caffe.proto import caffe_pb2
 from colorization import caffe_train, training
 from colorization.caffe_train import TrainingError, losses
 from colorization.dataset import prior, write_lmdb
+from colorization.errors import UsageError
+from colorization.files import locked
 from colorization.network import network_path
 from colorization.prototxts import read_message
 from colorization.rebalancing import save_prior
@@ -48,6 +50,24 @@ def data(tmp_path):
 def weights(path):
     net = binaryproto.read_net(path)
     return [binaryproto.blob_to_array(b) for layer in net.layer for b in layer.blobs]
+
+
+def test_a_folder_keeps_to_how_its_training_was_begun(data, tmp_path):
+    work, plan = tmp_path / "work", SMALL._replace(iterations=1, validate_every=0)
+    training.train(plan, data, work)
+    before = {path.name: path.read_bytes() for path in work.iterdir() if path.is_file()}
+    message = r"work: was begun with width 0.0625, now 0.125; crop 32, now 24; choose another"
+    with pytest.raises(UsageError, match=message):
+        training.train(plan._replace(width=0.125, crop=24), data, work)
+    assert {path.name: path.read_bytes() for path in work.iterdir() if path.is_file()} == before
+    training.train(plan._replace(iterations=2), data, work)  # longer is no other way
+
+
+def test_one_process_trains_in_a_folder(data, tmp_path):
+    (tmp_path / "work").mkdir()
+    with locked(tmp_path / "work"), pytest.raises(TrainingError, match="another process is train"):
+        training.train(SMALL, data, tmp_path / "work")
+    assert list((tmp_path / "work").iterdir()) == []
 
 
 def test_rounds_equal_one_run(data, tmp_path):

@@ -211,7 +211,6 @@ def test_coloured_images_are_copied_if_asked(main, network, folder, capsys):
         (["empty", "--network", "NET"], "empty: no images or films there"),
         (["a.png", "--network", "NET", "--output", "a.png"], "a.png is an input and would be"),
         (["a.png", "b.png", "--network", "NET", "--output", "c.png"], "one output file for 2"),
-        (["a.png", "--network", "NET", "--decode", "median"], "decoder: expected one of"),
         (["a.png", "--network", "NET", "--temperature", "1"], "--temperature is for --decode"),
         (
             ["a.png", "--network", "NET", "--refine", "blur"],
