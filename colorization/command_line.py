@@ -16,7 +16,7 @@ from threading import current_thread, main_thread
 from typing import TYPE_CHECKING
 
 from colorization.defaults import CRF
-from colorization.errors import ColorizationError, UsageError
+from colorization.errors import ColorizationError, UsageError, one_line
 
 if TYPE_CHECKING:
     from colorization.video import VideoReader
@@ -49,14 +49,6 @@ def preparing() -> Iterator[None]:
         yield
     except (ColorizationError, ValueError) as error:
         raise UsageError(str(error)) from error
-
-
-def one_line(error: BaseException) -> str:
-    """Return what an error says, in one line; for one of the system, the file it is about first."""
-    text = str(error)
-    if isinstance(error, OSError) and error.strerror:
-        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return " ".join(text.split()) or type(error).__name__
 
 
 def failure(source: Path, error: BaseException) -> str:

@@ -35,7 +35,7 @@ from colorization.dataset_parts import (
 )
 from colorization.dataset_report import write_report
 from colorization.dataset_sets import Member, Split, assign, training_prior, write_sets
-from colorization.errors import ColorizationError
+from colorization.errors import ColorizationError, one_line
 from colorization.files import locked, write_text
 from colorization.rebalancing import load_prior, save_prior
 from colorization.video import VideoError, open_video
@@ -254,7 +254,7 @@ def _attempt(part: Part, recipe: Recipe, output: Path, tick: Callable[[], Any]) 
     except VideoError as error:
         return str(error)
     except Exception as error:  # whatever is wrong with one part, the others are made
-        return f"{part.name}: {' '.join(str(error).split()) or type(error).__name__}"
+        return f"{part.name}: {one_line(error)}"
     return ""
 
 

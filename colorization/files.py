@@ -8,7 +8,7 @@ import platform
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from zlib import crc32
 
@@ -38,7 +38,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-@cache  # as listing a folder of many files takes its time
+@lru_cache(maxsize=1024)  # as listing a folder of many files takes its time
 def _remove_leftovers(folder: Path) -> None:
     """Remove what processes of this machine that have ended did not bring to its place."""
     name = re.compile(rf"\..*\.{_home()}\.(\d+)\.part(\.[^.]*)?")
@@ -49,7 +49,7 @@ def _remove_leftovers(folder: Path) -> None:
                 file.unlink(missing_ok=True)
 
 
-@cache
+@lru_cache(maxsize=1)
 def _home() -> str:
     """Return a mark of where process ids are those of this process: on a machine, in a container.
 

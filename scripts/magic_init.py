@@ -10,11 +10,11 @@ from pathlib import Path
 from colorization.command_line import (
     add_device_options,
     add_precision_option,
-    one_line,
     precision_of,
     run,
     whole,
 )
+from colorization.errors import one_line
 
 EPILOG = """\
 The network reads batches through its own data layers, so run this where the training runs:

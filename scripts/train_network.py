@@ -115,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         type=whole,
         default=0,
         metavar="N",
-        help="multiply the rate by 0.3 after N such validations (0: never)",
+        help="multiply the rate by the solver's gamma after N such validations (0: never)",
     )
     add_precision_option(parser, "auto")
     add_device_options(parser)

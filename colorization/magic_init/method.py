@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from colorization.errors import one_line
 from colorization.files import replacing
 from colorization.magic_init.errors import MagicInitError
 from colorization.magic_init.filter_layer import FILTER_TYPES, FilterLayer, address
@@ -102,7 +103,7 @@ def _train_net(train: str, seed: int, weights: str | os.PathLike | None):
         if weights is not None:
             net.copy_from(str(weights))
     except (caffe_error(), OSError, RuntimeError, ValueError) as error:
-        raise MagicInitError(" ".join(str(error).split())) from error
+        raise MagicInitError(one_line(error)) from error
     return net
 
 

@@ -11,14 +11,13 @@ from colorization.command_line import (
     above_zero,
     add_device_options,
     failure,
-    one_line,
     positive,
     preparing,
     run,
     share,
     whole,
 )
-from colorization.errors import ColorizationError, UsageError
+from colorization.errors import ColorizationError, UsageError, one_line
 from colorization.images import ImageError
 from colorization.inputs import InputError
 from colorization.network import NetworkError
