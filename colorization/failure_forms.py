@@ -38,18 +38,26 @@ def inconsistency(result: np.ndarray, original: np.ndarray) -> float:
     areas, _ = ndimage.label(metrics.even(original[..., 1:]))
     size = np.bincount(areas.ravel())
     size[0] = 0  # what is not even
-    large = np.flatnonzero(size >= LEAST_AREA)
-    if not large.size:
+    large = size >= LEAST_AREA
+    if not large.any():
         return math.nan
     variance = sum(
-        ndimage.variance(difference, areas, large)
+        _variances(difference, areas, size)
         for difference in np.moveaxis(_errors(result, original), -1, 0)
     )
-    return float(np.sqrt((variance * size[large]).sum() / size[large].sum()))
+    return float(np.sqrt((variance * size)[large].sum() / size[large].sum()))
 
 
 def _errors(result: np.ndarray, original: np.ndarray) -> np.ndarray:
     return result[..., 1:].astype(np.float64) - original[..., 1:]
+
+
+def _variances(values: np.ndarray, areas: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Return the variance of the values in each area."""
+    count = np.maximum(size, 1)
+    means = np.bincount(areas.ravel(), values.ravel()) / count
+    deviations = (values - means[areas]) ** 2
+    return np.bincount(areas.ravel(), deviations.ravel()) / count
 
 
 def edge_pollution(result: np.ndarray, original: np.ndarray) -> float:
