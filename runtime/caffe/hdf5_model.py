@@ -5,6 +5,7 @@ that layers share only the owner's is there. A state is /iter, /current_step, /l
 /history/<i>; /stream_state is ours, and genuine Caffe does not look at it.
 """
 
+import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -40,7 +41,7 @@ def read_net_hdf5(path: PathLike) -> dict[str, list[np.ndarray | None]]:
 
 def write_net_hdf5(path: PathLike, blobs: Blobs, diffs: Blobs | None = None) -> None:
     """Writes the blobs of each layer, and their diffs; None stands for one another layer owns."""
-    with _created(path) as file:
+    with created(path) as file:
         _write_layers(file.create_group("data"), blobs)
         if diffs is not None:
             _write_layers(file.create_group("diff"), diffs)
@@ -73,7 +74,7 @@ def write_state_hdf5(
 ) -> None:
     """Writes a solver state."""
     name = os.fsencode(learned_net) + b"\0"
-    with _created(path) as file:
+    with created(path) as file:
         file.create_dataset("iter", data=[iter], dtype="<i4")
         file.create_dataset("learned_net", data=np.bytes_(name), dtype=f"S{len(name)}")
         file.create_dataset("current_step", data=[current_step], dtype="<i4")
@@ -102,12 +103,82 @@ def _opened(path: PathLike, expected: str) -> Iterator[Any]:
 
 
 @contextmanager
-def _created(path: PathLike) -> Iterator[Any]:
-    """An HDF5 file to write."""
+def created(path: PathLike) -> Iterator[Any]:
+    """An HDF5 file to write. It is made in memory: where the disk is full, HDF5 itself crashes."""
     import h5py
 
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
         yield file
+    with replacing(path) as temporary, open(temporary, "wb") as target:
+        target.write(content.getbuffer())
+
+
+@contextmanager
+def extended(path: PathLike) -> Iterator[Any]:
+    """An HDF5 file to add to; without room for all that is new, it stays as it was."""
+    import h5py
+
+    try:
+        with open(path, "r+b", buffering=0) as old:
+            changes = _Changes(old)
+            with h5py.File(changes, "r+") as file:
+                yield file
+            changes.apply()
+    except (OSError, KeyError, ValueError) as error:
+        raise CaffeError(f"{os.fspath(path)}: cannot be written: {reason(error)}") from None
+
+
+class _Changes(io.RawIOBase):
+    """A file as it is after writes, which `apply` brings to the disk."""
+
+    def __init__(self, file: io.FileIO):
+        self._file = file
+        self._writes: list[tuple[int, memoryview]] = []
+        self._at, self._end = 0, os.fstat(file.fileno()).st_size
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at = offset + (0, self._at, self._end)[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        view, start = memoryview(buffer).cast("B"), self._at
+        view[:] = os.pread(self._file.fileno(), len(view), start).ljust(len(view), b"\0")
+        for at, data in self._writes:
+            first, last = max(at, start), min(at + len(data), start + len(view))
+            if first < last:
+                view[first - start : last - start] = data[first - at : last - at]
+        self._at += len(view)
+        return len(view)
+
+    def write(self, buffer: Any) -> int:
+        data = memoryview(bytes(buffer))
+        self._writes.append((self._at, data))
+        self._at += len(data)
+        self._end = max(self._end, self._at)
+        return len(data)
+
+    def truncate(self, size: "int | None" = None) -> int:
+        self._end = self._at if size is None else size
+        return self._end
+
+    def apply(self) -> None:
+        """Write what is behind the file's end first: there the disk may turn out to be full."""
+        end = os.fstat(self._file.fileno()).st_size
+        try:
+            for at, data in self._writes:
+                self._write(max(at, end), data[max(end - at, 0) :])
+            self._file.truncate(self._end)
+        except OSError:
+            self._file.truncate(end)
+            raise
+        for at, data in self._writes:
+            self._write(at, data[: max(end - at, 0)])
+
+    def _write(self, at: int, data: memoryview) -> None:
+        while data:
+            written = os.pwrite(self._file.fileno(), data, at)
+            at, data = at + written, data[written:]
 
 
 def _write_layers(group: Any, layers: Blobs) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from full_disk import TOLD, files_up_to
 
 from caffe import CaffeError, binaryproto, hdf5_model
 from caffe.proto import caffe_pb2
@@ -237,6 +238,17 @@ def test_hdf5_state_with_streams(tmp_path):
     assert state[:3] == (7, "é_iter_7.h5", 2)
     assert state.stream_state == b"\0seed\0"
     np.testing.assert_array_equal(state.history[0], history[0])
+
+
+def test_hdf5_without_room_is_refused_and_leaves_the_old_file(tmp_path):
+    path = tmp_path / "model.h5"
+    hdf5_model.write_net_hdf5(path, {"ip": [np.float32([1, 2])]})
+    before = path.read_bytes()
+    with pytest.raises(CaffeError) as error, files_up_to(100_000):
+        hdf5_model.write_net_hdf5(path, {"ip": [np.zeros((300, 200), np.float32)]})
+    assert str(error.value) == f"{path}: {TOLD}"
+    assert [file.name for file in tmp_path.iterdir()] == ["model.h5"]
+    assert path.read_bytes() == before
 
 
 HDF5_BROKEN = [
