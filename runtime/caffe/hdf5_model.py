@@ -16,6 +16,9 @@ import numpy as np
 from .errors import CaffeError
 from .files import PathLike, reason, replacing
 
+MOST_DIGITS = 4  # of the number of a layer's blob
+MOST_SHRUNK = 1032  # times: what HDF5's compression, deflate, can do at most
+
 Blobs = Mapping[str, Sequence[np.ndarray | None]]
 
 
@@ -54,13 +57,14 @@ def read_state_hdf5(path: PathLike) -> State:
         if missing:
             raise CaffeError(f'{path}: has no "{missing[0]}", expected an HDF5 solver state')
         history = file["history"]
-        stream_state = file.get("stream_state")
         return State(
-            _integer(file["iter"]),
-            bytes(file["learned_net"][()]).decode("utf-8", "surrogateescape"),
-            _integer(file["current_step"]) if "current_step" in file else 0,
+            _integer(path, "iter", file["iter"]),
+            _file_name(path, "learned_net", file["learned_net"]),
+            _integer(path, "current_step", file["current_step"]) if "current_step" in file else 0,
             [_array(path, f"history/{i}", history[str(i)]) for i in range(len(history))],
-            None if stream_state is None else stream_state[()].tobytes(),
+            _array(path, "stream_state", file["stream_state"], "u", "bytes").tobytes()
+            if "stream_state" in file
+            else None,
         )
 
 
@@ -196,18 +200,40 @@ def _collect(layers: dict[str, list[Any]], path: PathLike, name: str, item: Any)
             layers[name] = []
         return
     layer, _, index = name.rpartition("/")
-    if not layer or not index.isdecimal():
+    if not layer or not index.isdecimal() or len(index) > MOST_DIGITS:
         raise CaffeError(f"{path}: data/{name} is no blob, expected data/<layer>/<number>")
     arrays = layers.setdefault(layer, [])
     arrays.extend([None] * (int(index) + 1 - len(arrays)))
     arrays[int(index)] = _array(path, f"data/{name}", item)
 
 
-def _array(path: PathLike, name: str, dataset: Any) -> np.ndarray:
-    if dataset.dtype.kind != "f":
-        raise CaffeError(f"{path}: {name} holds {dataset.dtype}, expected floating-point numbers")
+def _array(
+    path: PathLike,
+    name: str,
+    dataset: Any,
+    kinds: str = "f",
+    expected: str = "floating-point numbers",
+) -> np.ndarray:
+    """What a dataset holds, of the kinds of types that are expected."""
+    if dataset.dtype.kind not in kinds:
+        raise CaffeError(f"{path}: {name} holds {dataset.dtype}, expected {expected}")
+    stored = dataset.id.get_storage_size()
+    if dataset.nbytes > MOST_SHRUNK * stored:
+        what = f"has shape {dataset.shape} but {stored} bytes in the file"
+        raise CaffeError(f"{path}: {name} {what}, expected {expected}")
     return np.asarray(dataset[()])
 
 
-def _integer(dataset: Any) -> int:
-    return int(np.asarray(dataset[()]).reshape(-1)[0])
+def _integer(path: PathLike, name: str, dataset: Any) -> int:
+    numbers = _array(path, name, dataset, "iu", "a number").reshape(-1).tolist()
+    if len(numbers) != 1 or not -(2**31) <= numbers[0] < 2**31:
+        found = f"holds {len(numbers)} numbers" if len(numbers) != 1 else f"is {numbers[0]}"
+        raise CaffeError(f"{path}: {name} {found}, expected one number of 32 bits")
+    return numbers[0]
+
+
+def _file_name(path: PathLike, name: str, dataset: Any) -> str:
+    text = _array(path, name, dataset, "SO", "a file name")
+    if text.size != 1 or not isinstance(text.item(), bytes):
+        raise CaffeError(f"{path}: {name} has shape {text.shape}, expected a file name")
+    return text.item().decode("utf-8", "surrogateescape")

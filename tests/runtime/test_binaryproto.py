@@ -251,6 +251,56 @@ def test_hdf5_without_room_is_refused_and_leaves_the_old_file(tmp_path):
     assert path.read_bytes() == before
 
 
+STATE = {"iter": [7], "learned_net": np.bytes_(b"m.h5"), "history/0": np.ones((2, 3), "f4")}
+WRONG_STATES = [
+    ("iter", np.zeros(0, "i4"), "iter holds 0 numbers, expected one number of 32 bits"),
+    ("iter", [2**62], f"iter is {2**62}, expected one number of 32 bits"),
+    ("iter", [np.inf], "iter holds float64, expected a number"),
+    ("learned_net", np.int64(10**9), "learned_net holds int64, expected a file name"),
+    ("learned_net", np.array([b"a", b"b"]), "learned_net has shape (2,), expected a file name"),
+    ("stream_state", np.zeros(3, "f4"), "stream_state holds float32, expected bytes"),
+    ("history/1", np.zeros(3, "i4"), "history/1 holds int32, expected floating-point numbers"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "complaint"), WRONG_STATES)
+def test_wrong_hdf5_state(name, value, complaint, tmp_path):
+    path = tmp_path / "s.h5"
+    with h5py.File(path, "w") as file:
+        for key, content in (STATE | {name: value}).items():
+            file[key] = content
+    with pytest.raises(CaffeError) as error:
+        hdf5_model.read_state_hdf5(path)
+    assert str(error.value) == f"{path}: {complaint}"
+
+
+def test_hdf5_promises_more_than_it_holds(tmp_path):
+    path = tmp_path / "model.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("data/ip/0", (4, 10**12), "f4", chunks=(4, 1000))
+    with pytest.raises(CaffeError) as error:
+        hdf5_model.read_net_hdf5(path)
+    assert str(error.value) == (
+        f"{path}: data/ip/0 has shape (4, 1000000000000) but 0 bytes in the file, "
+        "expected floating-point numbers"
+    )
+
+
+def test_compressed_hdf5_is_read(tmp_path):
+    with h5py.File(tmp_path / "model.h5", "w") as file:
+        file.create_dataset("data/ip/0", data=np.zeros((300, 400), "f4"), compression="gzip")
+    assert hdf5_model.read_net_hdf5(tmp_path / "model.h5")["ip"][0].shape == (300, 400)
+
+
+@pytest.mark.parametrize("number", ["4000000000", "9" * 99])
+def test_hdf5_blob_of_an_absurd_number(number, tmp_path):
+    path = tmp_path / "model.h5"
+    with h5py.File(path, "w") as file:
+        file[f"data/ip/{number}"] = np.zeros(1, "f4")
+    with pytest.raises(CaffeError, match=f"data/ip/{number} is no blob, expected data/<layer>/"):
+        hdf5_model.read_net_hdf5(path)
+
+
 HDF5_BROKEN = [
     (hdf5_model.read_net_hdf5, "sgd.solverstate", "damaged or another format, expected"),
     (hdf5_model.read_net_hdf5, "adam.solverstate.h5", 'has no group "data", expected'),
