@@ -4,12 +4,13 @@ Silent below WARNING unless `init_log` or GLOG_minloglevel says otherwise; the `
 starts at INFO. The module is callable: `caffe.log("text")` is pycaffe's function.
 """
 
+import atexit
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from types import ModuleType
 from typing import Any
@@ -67,16 +68,28 @@ def number(value: float) -> str:
 
 
 def _write(level: int, place: str, message: str) -> None:
-    if not enabled(level) and level < FATAL:
+    """Write a line; as in glog, one that stderr does not take is lost."""
+    if sys.stderr is None or (not enabled(level) and level < FATAL):
         return
     now = datetime.now().strftime("%m%d %H:%M:%S.%f")
     end = "" if message.endswith("\n") else "\n"
     line = f"{'IWEF'[level]}{now} {threading.get_native_id():5d} {place}] {message}{end}"
-    if _state["bar"] is None:
-        sys.stderr.write(line)
-        sys.stderr.flush()
-    else:
-        _state["bar"].write(line, file=sys.stderr, end="")
+    with suppress(OSError, ValueError):
+        if _state["bar"] is None:
+            sys.stderr.write(line)
+            sys.stderr.flush()
+        else:
+            _state["bar"].write(line, file=sys.stderr, end="")
+
+
+@atexit.register
+def _drop_lost_lines() -> None:
+    """Keep lines that stderr did not take from changing the exit code."""
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+    except (OSError, ValueError):
+        sys.stderr = None
 
 
 @contextmanager
@@ -85,7 +98,7 @@ def progress(total: int, initial: int) -> Iterator["Show"]:
 
     `loss()` is only asked for when it is shown.
     """
-    if not (enabled(INFO) and sys.stderr.isatty()):
+    if not (enabled(INFO) and sys.stderr is not None and sys.stderr.isatty()):
         yield lambda iteration, loss: None
         return
     from tqdm import tqdm
