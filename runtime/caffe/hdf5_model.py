@@ -45,9 +45,9 @@ def read_net_hdf5(path: PathLike) -> dict[str, list[np.ndarray | None]]:
 def write_net_hdf5(path: PathLike, blobs: Blobs, diffs: Blobs | None = None) -> None:
     """Writes the blobs of each layer, and their diffs; None stands for one another layer owns."""
     with created(path) as file:
-        _write_layers(file.create_group("data"), blobs)
+        _write_layers(file.create_group("data"), blobs, path)
         if diffs is not None:
-            _write_layers(file.create_group("diff"), diffs)
+            _write_layers(file.create_group("diff"), diffs, path)
 
 
 def read_state_hdf5(path: PathLike) -> State:
@@ -185,12 +185,17 @@ class _Changes(io.RawIOBase):
             at, data = at + written, data[written:]
 
 
-def _write_layers(group: Any, layers: Blobs) -> None:
+def _write_layers(group: Any, layers: Blobs, path: PathLike) -> None:
     for name, arrays in layers.items():
-        layer = group.require_group(name)
-        for i, array in enumerate(arrays):
-            if array is not None:
-                layer.create_dataset(str(i), data=array, dtype="<f4")
+        if "\0" in name or {"", "."} & {*name.split("/")}:
+            raise CaffeError(f'{path}: HDF5 cannot hold a layer named "{name}"')
+        try:
+            layer = group.require_group(name)
+            for i, array in enumerate(arrays):
+                if array is not None:
+                    layer.create_dataset(str(i), data=array, dtype="<f4")
+        except (TypeError, ValueError) as error:  # a blob has that name: layers "ip" and "ip/0"
+            raise CaffeError(f'{path}: HDF5 cannot hold layer "{name}": {error}') from None
 
 
 def _collect(layers: dict[str, list[Any]], path: PathLike, name: str, item: Any) -> None:

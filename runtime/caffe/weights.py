@@ -108,6 +108,11 @@ def save(net, path: str, diffs: bool) -> None:
 def save_hdf5(net, path: str, diffs: bool) -> None:
     """Write parameters in Caffe's HDF5 layout; shared ones are stored with their owner only."""
 
+    last = _last_of_each_name(net)
+    for layer in net.layers:
+        if layer is not last[layer.name]:
+            raise CaffeError(f'{path}: two layers are named "{layer.name}", HDF5 holds one of each')
+
     def table(side: str) -> dict:
         return {
             layer.name: [_owned(layer, i, side) for i in range(len(layer.blobs))]
