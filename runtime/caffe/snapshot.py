@@ -23,7 +23,7 @@ def check_prefix(prefix: str, source: str) -> None:
     try:
         with open(probe, "xb"):
             os.remove(probe)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise CaffeError(
             f'{source}: snapshot_prefix "{prefix}": {reason(error)}, '
             "expected a place in a folder that exists and can be written to"
