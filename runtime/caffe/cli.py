@@ -7,12 +7,13 @@ import os
 import signal
 import sys
 import textwrap
+import traceback
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from . import __version__, log
-from .errors import CaffeError
+from .errors import CaffeError, told
 
 WIDTH = 79  # of the usage text
 
@@ -170,8 +171,12 @@ def main(arguments: "list[str] | None" = None) -> int:
         return _unknown_action(words[0])
     try:
         ACTIONS[words[0]](flags)
-    except (CaffeError, OSError, ValueError) as error:  # the last two: what Python layers raise
-        log.fatal(_place(error), str(error))
+    except (Exception, SystemExit) as error:  # Python layers may raise anything
+        if told(error) is None:
+            raise
+        if log.verbose():
+            traceback.print_exc()
+        log.fatal(_place(error), str(told(error)))
         return 1
     return 0
 
@@ -184,7 +189,7 @@ def _unknown_action(name: str) -> int:
     return 1
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     """File and line that an error was raised at."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

@@ -19,6 +19,7 @@ Show = Callable[[int, Callable[[], float]], None]
 
 INFO, WARNING, ERROR, FATAL = range(4)
 LEVEL_VARIABLE = "GLOG_minloglevel"  # of the environment, in glog's spelling
+VERBOSE_VARIABLE = "GLOG_v"
 
 SHOWN_EVERY = 0.1  # seconds between two losses of the bar: a GPU must be waited for to tell one
 
@@ -40,6 +41,11 @@ def init_log(level: "int | None" = None, stderr: bool = True) -> None:
 def enabled(level: int) -> bool:
     """Whether lines of this level are shown."""
     return level >= _state["level"]
+
+
+def verbose() -> bool:
+    """Whether the environment asks for more than the log's usual lines."""
+    return os.environ.get(VERBOSE_VARIABLE, "0") not in ("", "0")
 
 
 def info(place: str, message: str) -> None:

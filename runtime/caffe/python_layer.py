@@ -49,10 +49,9 @@ class PythonLayer(Layer):
             module = importlib.import_module(wanted.module)
         except ImportError as error:
             raise CaffeError(f'cannot import module "{wanted.module}": {error}') from error
-        try:
-            cls = getattr(module, wanted.layer)
-        except AttributeError:
-            raise CaffeError(f'module "{wanted.module}" has no class "{wanted.layer}"') from None
+        cls = getattr(module, wanted.layer, None)
+        if not isinstance(cls, type):
+            raise CaffeError(f'module "{wanted.module}" has no class "{wanted.layer}"')
         self.user = cls.__new__(cls)
         PyLayer.__init__(self.user, self.blobs)
         self.user.param_str = wanted.param_str
