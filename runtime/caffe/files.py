@@ -14,6 +14,11 @@ def reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
+def is_utf8(text: str) -> bool:
+    """Whether a name or an argument, as Python has it of the system, is UTF-8 there."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)
+
+
 def read_bytes(path: PathLike, expected: str) -> bytes:
     """The content of a file; CaffeError says why it cannot be read and that `expected` was."""
     try:
