@@ -5,6 +5,8 @@ The module is imported, so it is code: run only nets whose Python layers you tru
 """
 
 import importlib
+import inspect
+from typing import Any
 
 from .blob import BlobVec, TensorBlob
 from .errors import CaffeError
@@ -50,9 +52,9 @@ class PythonLayer(Layer):
         except ImportError as error:
             raise CaffeError(f'cannot import module "{wanted.module}": {error}') from error
         cls = getattr(module, wanted.layer, None)
-        if not isinstance(cls, type):
+        if not inspect.isclass(cls):
             raise CaffeError(f'module "{wanted.module}" has no class "{wanted.layer}"')
-        self.user = cls.__new__(cls)
+        self.user: Any = cls.__new__(cls)
         PyLayer.__init__(self.user, self.blobs)
         self.user.param_str = wanted.param_str
         self.user.phase = phase
