@@ -114,6 +114,17 @@ def blob_to_array(blob: Any) -> np.ndarray:
     return _numbers(blob, _DATA, "<f4")
 
 
+def arrays(blobs: Iterable[Any], where: str) -> list[np.ndarray]:
+    """The data of blobs; errors tell where these are, and which blob is wrong."""
+    found = []
+    for i, blob in enumerate(blobs):
+        try:
+            found.append(blob_to_array(blob))
+        except BlobError as error:
+            raise BlobError(f"{where}: blob {i}: {error}") from None
+    return found
+
+
 def blob_to_diff(blob: Any) -> np.ndarray | None:
     """The diff of a blob, as `blob_to_array` gives its data; None where it has none."""
     if len(blob.double_diff):

@@ -7,12 +7,14 @@ import os
 import signal
 import sys
 import textwrap
+import traceback
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from . import __version__, log
-from .errors import CaffeError
+from .errors import CaffeError, told
+from .files import is_utf8
 
 WIDTH = 79  # of the usage text
 
@@ -143,7 +145,12 @@ def _flag_value(flag: Flag, text: "str | None") -> Any:
     try:
         if isinstance(flag.default, bool):
             return TRUTHS[text.lower()]
-        return int(text) if isinstance(flag.default, int) else text
+        if isinstance(flag.default, str):
+            return text
+        number = int(text)
+        if not -(2**31) <= number < 2**31:
+            raise ValueError
+        return number
     except (KeyError, ValueError):
         kind = TYPE_NAMES[type(flag.default)]
         what = f"illegal value '{text}' specified for {kind} flag '{flag.name}'"
@@ -170,8 +177,12 @@ def main(arguments: "list[str] | None" = None) -> int:
         return _unknown_action(words[0])
     try:
         ACTIONS[words[0]](flags)
-    except (CaffeError, OSError, ValueError) as error:  # the last two: what Python layers raise
-        log.fatal(_place(error), str(error))
+    except (Exception, SystemExit) as error:  # Python layers may raise anything
+        if told(error) is None:
+            raise
+        if log.verbose():
+            traceback.print_exc()
+        log.fatal(_place(error), str(told(error)))
         return 1
     return 0
 
@@ -184,7 +195,7 @@ def _unknown_action(name: str) -> int:
     return 1
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     """File and line that an error was raised at."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -199,7 +210,14 @@ def _place(error: Exception) -> str:
 
 def _stages(flags: SimpleNamespace) -> list[str]:
     """The stages of -stage; as in Caffe, none is one of no name."""
-    return flags.stage.split(",")
+    return _utf8(flags.stage, "stage").split(",")
+
+
+def _utf8(text: str, flag: str) -> str:
+    """The text, which a message will hold."""
+    if not is_utf8(text):
+        raise CaffeError(f'-{flag} is "{text}", expected UTF-8')
+    return text
 
 
 def _use_device(
@@ -296,7 +314,7 @@ def train(flags: SimpleNamespace) -> None:
     if flags.snapshot:
         _check_file(flags.snapshot, "snapshot")
     if flags.weights:
-        param.weights.append(flags.weights)
+        param.weights.append(_utf8(flags.weights, "weights"))
     with Signals(flags.sigint_effect, flags.sighup_effect) as signals:
         solver = make_solver(param, flags.solver)
         solver.requested_action = signals.take

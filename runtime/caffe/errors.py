@@ -30,7 +30,7 @@ class LayerPlaces:
         """Follow a change of the net: its layer i was number indices[i], or is new if None."""
         self._origin = [None if i is None else self._origin[i] for i in indices]
 
-    def located(self, index: int, layer_param, error: Exception) -> CaffeError:
+    def located(self, index: int, layer_param, error: "Exception | str") -> CaffeError:
         """The error with file, line, layer name and type before it."""
         origin = self._origin[index]
         line = f":{self._lines[origin]}" if origin is not None and origin < len(self._lines) else ""
@@ -52,11 +52,31 @@ class _Naming:
     def __exit__(self, kind, error, traceback):
         if isinstance(error, CaffeError):
             raise self._located(error) from error
-        if isinstance(error, Exception) and len(error.args) == 1:
-            error.args = (str(self._located(error)),)
+        if isinstance(error, (Exception, SystemExit)):
+            error.located = self._located(_words(error))
+        if isinstance(error, Exception):
+            located = str(self._located(str(error) or kind.__name__))
+            if len(error.args) < 2:
+                error.args = (located,)
+            elif hasattr(error, "add_note"):  # the arguments of others have meanings
+                error.add_note(located)
 
-    def _located(self, error: Exception) -> CaffeError:
+    def _located(self, error: "Exception | str") -> CaffeError:
         return self._places.located(self._index, self._layer_param, error)
+
+
+def _words(error: BaseException) -> str:
+    """What an error says, with its type if that says more."""
+    text, kind = str(error), type(error)
+    if not text:
+        return kind.__name__
+    return text if kind in (Exception, ValueError) else f"{kind.__name__}: {text}"
+
+
+def told(error: BaseException) -> "BaseException | None":
+    """The error for a user who sees one line of it; None for a defect of the runtime."""
+    known = isinstance(error, (CaffeError, OSError, ValueError))
+    return getattr(error, "located", error if known else None)
 
 
 def similar(name: str, known: Iterable[str]) -> list[str]:

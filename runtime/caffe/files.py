@@ -14,6 +14,11 @@ def reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
+def is_utf8(text: str) -> bool:
+    """Whether a name or an argument, as Python has it of the system, is UTF-8 there."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)
+
+
 def read_bytes(path: PathLike, expected: str) -> bytes:
     """The content of a file; CaffeError says why it cannot be read and that `expected` was."""
     try:
@@ -29,14 +34,21 @@ def read_bytes(path: PathLike, expected: str) -> bytes:
 
 @contextmanager
 def replacing(path: PathLike) -> Iterator[str]:
-    """Yields a temporary name beside `path`, which becomes `path` if the block ends well."""
-    target = os.path.realpath(path)
-    temporary = f"{target}.{os.getpid()}.tmp"
+    """Yields a temporary name beside `path`, which becomes `path` if the block ends well.
+
+    What is no file, a device say, cannot be replaced: its own name is yielded.
+    """
     try:
-        yield temporary
-        os.replace(temporary, target)
+        target = os.path.realpath(path)
+        if os.path.exists(target) and not (os.path.isfile(target) or os.path.isdir(target)):
+            yield target
+            return
+        temporary = f"{target}.{os.getpid()}.tmp"
+        try:
+            yield temporary
+            os.replace(temporary, target)
+        finally:
+            with suppress(OSError):
+                os.remove(temporary)
     except (OSError, ValueError) as error:
         raise CaffeError(f"{os.fspath(path)}: cannot be written: {reason(error)}") from None
-    finally:
-        with suppress(OSError, ValueError):
-            os.remove(temporary)

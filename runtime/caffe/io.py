@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from importlib import import_module
 
 import numpy as np
+from google.protobuf.message import DecodeError
 
 from . import binaryproto
 from .proto import caffe_pb2
@@ -198,7 +199,10 @@ def arraylist_to_blobprotovector_str(arraylist: Iterable[np.ndarray]) -> bytes:
 
 def blobprotovector_str_to_arraylist(str: bytes) -> list:
     """The arrays of a serialised BlobProtoVector."""
-    vector = caffe_pb2.BlobProtoVector.FromString(str)
+    try:
+        vector = caffe_pb2.BlobProtoVector.FromString(str)
+    except DecodeError:
+        raise ValueError("Damaged or another format, expected a BlobProtoVector.") from None
     return [blobproto_to_array(blob) for blob in vector.blobs]
 
 

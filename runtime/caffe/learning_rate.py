@@ -14,7 +14,7 @@ POLICIES: dict[str, Callable[[Any, int, int], float]] = {
     "exp": lambda p, iteration, step: np.float64(p.gamma) ** iteration,
     "inv": lambda p, iteration, step: np.float64(1 + p.gamma * iteration) ** -p.power,
     "multistep": lambda p, iteration, step: np.float64(p.gamma) ** step,
-    "poly": lambda p, iteration, step: max(0.0, 1 - iteration / p.max_iter) ** p.power,
+    "poly": lambda p, iteration, step: np.float64(max(0.0, 1 - iteration / p.max_iter)) ** p.power,
     "sigmoid": lambda p, iteration, step: 1 / (1 + np.exp(-p.gamma * (iteration - p.stepsize))),
 }
 
@@ -52,6 +52,6 @@ def learning_rate(param, iteration: int, step: int) -> tuple[float, int]:
             step += 1
             place = "sgd_solver.cpp:50"
             log.info(place, f"MultiStep Status: Iteration {iteration}, step = {step}")
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         factor = POLICIES[param.lr_policy](param, iteration, step)
-    return float(np.float32(param.base_lr * factor)), step
+        return float(np.float32(param.base_lr * factor)), step

@@ -4,12 +4,13 @@ Silent below WARNING unless `init_log` or GLOG_minloglevel says otherwise; the `
 starts at INFO. The module is callable: `caffe.log("text")` is pycaffe's function.
 """
 
+import atexit
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from types import ModuleType
 from typing import Any
@@ -18,6 +19,7 @@ Show = Callable[[int, Callable[[], float]], None]
 
 INFO, WARNING, ERROR, FATAL = range(4)
 LEVEL_VARIABLE = "GLOG_minloglevel"  # of the environment, in glog's spelling
+VERBOSE_VARIABLE = "GLOG_v"
 
 SHOWN_EVERY = 0.1  # seconds between two losses of the bar: a GPU must be waited for to tell one
 
@@ -39,6 +41,11 @@ def init_log(level: "int | None" = None, stderr: bool = True) -> None:
 def enabled(level: int) -> bool:
     """Whether lines of this level are shown."""
     return level >= _state["level"]
+
+
+def verbose() -> bool:
+    """Whether the environment asks for more than the log's usual lines."""
+    return os.environ.get(VERBOSE_VARIABLE, "0") not in ("", "0")
 
 
 def info(place: str, message: str) -> None:
@@ -67,16 +74,28 @@ def number(value: float) -> str:
 
 
 def _write(level: int, place: str, message: str) -> None:
-    if not enabled(level) and level < FATAL:
+    """Write a line; as in glog, one that stderr does not take is lost."""
+    if sys.stderr is None or (not enabled(level) and level < FATAL):
         return
     now = datetime.now().strftime("%m%d %H:%M:%S.%f")
     end = "" if message.endswith("\n") else "\n"
     line = f"{'IWEF'[level]}{now} {threading.get_native_id():5d} {place}] {message}{end}"
-    if _state["bar"] is None:
-        sys.stderr.write(line)
-        sys.stderr.flush()
-    else:
-        _state["bar"].write(line, file=sys.stderr, end="")
+    with suppress(OSError, ValueError):
+        if _state["bar"] is None:
+            sys.stderr.write(line)
+            sys.stderr.flush()
+        else:
+            _state["bar"].write(line, file=sys.stderr, end="")
+
+
+@atexit.register
+def _drop_lost_lines() -> None:
+    """Keep lines that stderr did not take from changing the exit code."""
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+    except (OSError, ValueError):
+        sys.stderr = None
 
 
 @contextmanager
@@ -85,7 +104,7 @@ def progress(total: int, initial: int) -> Iterator["Show"]:
 
     `loss()` is only asked for when it is shown.
     """
-    if not (enabled(INFO) and sys.stderr.isatty()):
+    if not (enabled(INFO) and sys.stderr is not None and sys.stderr.isatty()):
         yield lambda iteration, loss: None
         return
     from tqdm import tqdm

@@ -5,6 +5,8 @@ The module is imported, so it is code: run only nets whose Python layers you tru
 """
 
 import importlib
+import inspect
+from typing import Any
 
 from .blob import BlobVec, TensorBlob
 from .errors import CaffeError
@@ -49,11 +51,10 @@ class PythonLayer(Layer):
             module = importlib.import_module(wanted.module)
         except ImportError as error:
             raise CaffeError(f'cannot import module "{wanted.module}": {error}') from error
-        try:
-            cls = getattr(module, wanted.layer)
-        except AttributeError:
-            raise CaffeError(f'module "{wanted.module}" has no class "{wanted.layer}"') from None
-        self.user = cls.__new__(cls)
+        cls = getattr(module, wanted.layer, None)
+        if not inspect.isclass(cls):
+            raise CaffeError(f'module "{wanted.module}" has no class "{wanted.layer}"')
+        self.user: Any = cls.__new__(cls)
         PyLayer.__init__(self.user, self.blobs)
         self.user.param_str = wanted.param_str
         self.user.phase = phase

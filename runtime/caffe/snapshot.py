@@ -23,7 +23,7 @@ def check_prefix(prefix: str, source: str) -> None:
     try:
         with open(probe, "xb"):
             os.remove(probe)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise CaffeError(
             f'{source}: snapshot_prefix "{prefix}": {reason(error)}, '
             "expected a place in a folder that exists and can be written to"
@@ -88,17 +88,29 @@ def _read_binary(path: str) -> hdf5_model.State:
     state = binaryproto.read(path, caffe_pb2.SolverState)
     if not state.HasField("iter"):
         raise CaffeError(f"{path}: holds no iteration, expected a solver state")
-    history = [binaryproto.blob_to_array(blob) for blob in state.history]
+    history = binaryproto.arrays(state.history, f"{path}: history")
     streams = state.stream_state if state.HasField("stream_state") else None
     return hdf5_model.State(state.iter, state.learned_net, state.current_step, history, streams)
 
 
 def _streams(text: "bytes | None", path: str) -> dict:
     """The streams' state; empty for a state of genuine Caffe, which has none."""
+    if not text:
+        return {}
     try:
-        return json.loads(text) if text else {}
-    except ValueError:
-        raise CaffeError(f"{path}: stream_state is damaged, expected JSON") from None
+        streams = json.loads(text)
+        whole = all(map(_is_stream_state, [streams["train"], *streams["test"]]))
+        if whole and "type" in streams:
+            return streams
+    except (ValueError, TypeError, LookupError, RecursionError):
+        pass
+    raise CaffeError(f"{path}: stream_state is damaged, expected type, train and test in JSON")
+
+
+def _is_stream_state(state: dict) -> bool:
+    """Whether this can be the `stream_state` of a net."""
+    counts = [state["seed"], *state["calls"]]
+    return all(type(count) is int and 0 <= count < 2**63 for count in counts)
 
 
 def _fitted(arrays: list[np.ndarray], solver, path: str) -> list[torch.Tensor]:

@@ -1,5 +1,6 @@
 """Solvers: the loop of training and testing, whatever the method of optimization."""
 
+import math
 import os
 import time
 from collections import deque
@@ -299,7 +300,8 @@ class Solver(instance):
             outputs = _output_tensors(net)
             sums = outputs if sums is None else [a + b for a, b in zip(sums, outputs)]
         if self.param.test_compute_loss:
-            log.info("solver.cpp:401", f"Test loss: {log.number(loss / batches)}")
+            mean = loss / batches if batches else math.nan
+            log.info("solver.cpp:401", f"Test loss: {log.number(mean)}")
         _log_outputs("solver.cpp:414", "Test", net, [s / batches for s in sums or []])
 
     # -- snapshots -----------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from typing import Any
 
 from . import log, prototxt
 from .errors import CaffeError
+from .files import is_utf8
 from .proto import caffe_pb2
 
 LEGACY_TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")
@@ -39,7 +40,10 @@ def upgrade_type(param, path: str) -> None:
 def _complete_prefix(param, path: str) -> None:
     """Name snapshots after the solver's file where the prefix is absent or a folder."""
     if not param.HasField("snapshot_prefix"):
-        param.snapshot_prefix = os.path.splitext(path)[0]
+        prefix = os.path.splitext(path)[0]
+        if not is_utf8(prefix):
+            raise CaffeError(f"{path}: its name is not UTF-8, expected that or a snapshot_prefix")
+        param.snapshot_prefix = prefix
         change = "was not specified and is set to"
     elif os.path.isdir(param.snapshot_prefix):
         stem = os.path.splitext(os.path.basename(path))[0]

@@ -39,6 +39,13 @@ class SGDSolver(Solver):
             momentum = log.number(self.param.momentum)
             raise self._error(f"momentum is {momentum}, {self.type} expects none")
 
+    def _check_decay(self, field: str) -> None:
+        """Raise CaffeError unless a field can be the decay of a running mean."""
+        decay = getattr(self.param, field)
+        if not 0 <= decay < 1:
+            expected = "expected at least 0 and less than 1"
+            raise self._error(f"{field} is {log.number(decay)}, {expected}")
+
     def _check_update(self) -> None:
         try:
             check_policy(self.param)
@@ -174,9 +181,7 @@ class RMSPropSolver(SGDSolver):
 
     def _check(self) -> None:
         super()._check()
-        if not 0 <= self.param.rms_decay < 1:
-            decay = log.number(self.param.rms_decay)
-            raise self._error(f"rms_decay is {decay}, expected at least 0 and less than 1")
+        self._check_decay("rms_decay")
 
     def compute_update(self, diff: Tensors, history: list[Tensors], rate: float) -> None:
         """The gradient over the root of the running mean of its squares."""
@@ -217,6 +222,13 @@ class AdamSolver(SGDSolver):
 
     type = "Adam"
     histories = 2
+
+    def _check(self) -> None:
+        super()._check()
+        if not -1 < self.param.momentum < 1:
+            momentum = log.number(self.param.momentum)
+            raise self._error(f"momentum is {momentum}, expected more than -1 and less than 1")
+        self._check_decay("momentum2")
 
     def compute_update(self, diff: Tensors, history: list[Tensors], rate: float) -> None:
         """The running mean of gradients over the root of that of their squares, both unbiased."""

@@ -16,9 +16,9 @@ import lmdb
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from . import log
+from . import hdf5_model, log
 from .errors import CaffeError
-from .files import PathLike, read_bytes, reason, replacing
+from .files import PathLike, read_bytes, reason
 from .proto.caffe_pb2 import Datum
 
 WRITE_RECORDS, WRITE_BYTES = 1000, 1 << 26  # most that one transaction of a new database holds
@@ -374,14 +374,12 @@ def _check_dataset(dataset, rows: int, where: str) -> None:
 
 def append_hdf5(path: str, arrays: dict, anew: bool) -> None:
     """Add rows to the datasets of these names; `anew` replaces the file by one with these alone."""
-    import h5py
-
     if anew:
-        with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        with hdf5_model.created(path) as file:
             for name, array in arrays.items():
                 file.create_dataset(name, data=array, maxshape=(None, *array.shape[1:]))
         return
-    with h5py.File(path, "r+") as file:
+    with hdf5_model.extended(path) as file:
         for name, array in arrays.items():
             rows = len(file[name])
             if file[name].shape[1:] != array.shape[1:]:

@@ -351,6 +351,9 @@ def upgrade_net(net: Any, source: str) -> tuple[Any, list]:
             raise
         except CaffeError as error:
             raise CaffeError(f"{source}: {error}") from None
+        except UnicodeDecodeError as error:  # a binary file's strings are checked where they go
+            text = ascii(error.object)[1:]
+            raise CaffeError(f"{source}: {text} is not UTF-8, expected UTF-8 text") from None
         indices = [None if i is None else indices[i] for i in origins]
         log.info(success, f"Successfully upgraded {step.success}")
         for place in warning:

@@ -10,33 +10,48 @@ HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
 def copy_from(net, path: str) -> None:
-    """Copy what the file has into the layers of the same name; shapes must agree."""
+    """Copy what the file has into the layers of the same name; if shapes disagree, nothing."""
     if _is_hdf5(path):
-        model = hdf5_model.read_net_hdf5(path)
-        _copy(net, path, model, owners_only=True)
+        model = list(hdf5_model.read_net_hdf5(path).items())
+        found = _found(net, path, model, owners_only=True)
     else:
-        _copy(net, path, _model_arrays(path), owners_only=False)
+        found = _found(net, path, _model_arrays(path), owners_only=False)
+    for blob, array in found:
+        blob.data[...] = array
 
 
 def _is_hdf5(path: str) -> bool:
     try:
         with open(path, "rb") as file:
             return file.read(len(HDF5_MAGIC)) == HDF5_MAGIC
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise CaffeError(f"{path}: {reason(error)}, expected a model file") from None
 
 
-def _model_arrays(path: str) -> dict:
-    """Layer name -> arrays, in the file's order; of layers of the same name the last counts."""
+def _model_arrays(path: str) -> list:
+    """Name and arrays of each layer, in the file's order."""
     model = upgrade.upgraded(binaryproto.read_net(path), path)
-    return {
-        layer.name: [binaryproto.blob_to_array(b) for b in layer.blobs] for layer in model.layer
-    }
+    return [
+        (layer.name, binaryproto.arrays(layer.blobs, f'{path}: layer "{layer.name}"'))
+        for layer in model.layer
+    ]
 
 
-def _copy(net, path: str, model: dict, owners_only: bool) -> None:
-    layers = {layer.name: layer for layer in net.layers}
-    for name, arrays in model.items():
+def _first_of_each_name(net) -> dict:
+    """Layer name -> the layer of that name to which Caffe gives parameters."""
+    return {layer.name: layer for layer in reversed(net.layers)}
+
+
+def _last_of_each_name(net) -> dict:
+    """What Caffe takes where they come from HDF5."""
+    return {layer.name: layer for layer in net.layers}
+
+
+def _found(net, path: str, model: list, owners_only: bool) -> list:
+    """Each blob of the net that the model has, and its array in the blob's shape."""
+    layers = _last_of_each_name(net) if owners_only else _first_of_each_name(net)
+    found = []
+    for name, arrays in model:
         if name not in layers:
             log.info("net.cpp:746", f"Ignoring source layer {name}")
             continue
@@ -50,12 +65,14 @@ def _copy(net, path: str, model: dict, owners_only: bool) -> None:
         for i, (blob, array) in enumerate(zip(layer.blobs, arrays)):
             where = f'{path}: layer "{name}": parameter {i}'
             if array is not None:
-                _assign(blob, array, where)
+                found.append((blob, _fitted(blob, array, where)))
             elif layer.owners[i] == (name, i):
                 raise CaffeError(f"{where} is missing")
+    return found
 
 
-def _assign(blob: Blob, array, where: str) -> None:
+def _fitted(blob: Blob, array, where: str):
+    """The array in the blob's shape."""
     same = tuple(array.shape) == blob.shape
     legacy = (
         array.ndim == 4
@@ -67,7 +84,7 @@ def _assign(blob: Blob, array, where: str) -> None:
             f"{where} has shape {shape_string(array.shape)}, expected {shape_string(blob.shape)}; "
             "to learn the layer from scratch, rename it"
         )
-    blob.data[...] = array.reshape(blob.shape)
+    return array.reshape(blob.shape)
 
 
 def _trimmed(shape: tuple) -> tuple:
@@ -91,6 +108,11 @@ def save(net, path: str, diffs: bool) -> None:
 def save_hdf5(net, path: str, diffs: bool) -> None:
     """Write parameters in Caffe's HDF5 layout; shared ones are stored with their owner only."""
 
+    last = _last_of_each_name(net)
+    for layer in net.layers:
+        if layer is not last[layer.name]:
+            raise CaffeError(f'{path}: two layers are named "{layer.name}", HDF5 holds one of each')
+
     def table(side: str) -> dict:
         return {
             layer.name: [_owned(layer, i, side) for i in range(len(layer.blobs))]
@@ -108,10 +130,10 @@ def _owned(layer, index: int, side: str):
 
 def share(net, other) -> None:
     """Point the layers of `net` at the parameters of the layers of the same name in `other`."""
-    sources = {layer.name: layer for layer in other.layers}
-    for layer in net.layers:
-        source = sources.get(layer.name)
-        if source is None:
+    layers = _first_of_each_name(net)
+    for source in other.layers:
+        layer = layers.get(source.name)
+        if layer is None:
             continue
         if len(source.blobs) != len(layer.blobs):
             raise CaffeError(

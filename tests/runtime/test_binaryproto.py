@@ -5,6 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from full_disk import TOLD, files_up_to
 
 from caffe import CaffeError, binaryproto, hdf5_model
 from caffe.proto import caffe_pb2
@@ -237,6 +238,67 @@ def test_hdf5_state_with_streams(tmp_path):
     assert state[:3] == (7, "é_iter_7.h5", 2)
     assert state.stream_state == b"\0seed\0"
     np.testing.assert_array_equal(state.history[0], history[0])
+
+
+def test_hdf5_without_room_is_refused_and_leaves_the_old_file(tmp_path):
+    path = tmp_path / "model.h5"
+    hdf5_model.write_net_hdf5(path, {"ip": [np.float32([1, 2])]})
+    before = path.read_bytes()
+    with pytest.raises(CaffeError) as error, files_up_to(100_000):
+        hdf5_model.write_net_hdf5(path, {"ip": [np.zeros((300, 200), np.float32)]})
+    assert str(error.value) == f"{path}: {TOLD}"
+    assert [file.name for file in tmp_path.iterdir()] == ["model.h5"]
+    assert path.read_bytes() == before
+
+
+STATE = {"iter": [7], "learned_net": np.bytes_(b"m.h5"), "history/0": np.ones((2, 3), "f4")}
+WRONG_STATES = [
+    ("iter", np.zeros(0, "i4"), "iter holds 0 numbers, expected one number of 32 bits"),
+    ("iter", [2**62], f"iter is {2**62}, expected one number of 32 bits"),
+    ("iter", [np.inf], "iter holds float64, expected a number"),
+    ("learned_net", np.int64(10**9), "learned_net holds int64, expected a file name"),
+    ("learned_net", np.array([b"a", b"b"]), "learned_net has shape (2,), expected a file name"),
+    ("stream_state", np.zeros(3, "f4"), "stream_state holds float32, expected bytes"),
+    ("history/1", np.zeros(3, "i4"), "history/1 holds int32, expected floating-point numbers"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "complaint"), WRONG_STATES)
+def test_wrong_hdf5_state(name, value, complaint, tmp_path):
+    path = tmp_path / "s.h5"
+    with h5py.File(path, "w") as file:
+        for key, content in (STATE | {name: value}).items():
+            file[key] = content
+    with pytest.raises(CaffeError) as error:
+        hdf5_model.read_state_hdf5(path)
+    assert str(error.value) == f"{path}: {complaint}"
+
+
+def test_hdf5_promises_more_than_it_holds(tmp_path):
+    path = tmp_path / "model.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("data/ip/0", (4, 10**12), "f4", chunks=(4, 1000))
+    with pytest.raises(CaffeError) as error:
+        hdf5_model.read_net_hdf5(path)
+    assert str(error.value) == (
+        f"{path}: data/ip/0 has shape (4, 1000000000000) but 0 bytes in the file, "
+        "expected floating-point numbers"
+    )
+
+
+def test_compressed_hdf5_is_read(tmp_path):
+    with h5py.File(tmp_path / "model.h5", "w") as file:
+        file.create_dataset("data/ip/0", data=np.zeros((300, 400), "f4"), compression="gzip")
+    assert hdf5_model.read_net_hdf5(tmp_path / "model.h5")["ip"][0].shape == (300, 400)
+
+
+@pytest.mark.parametrize("number", ["4000000000", "9" * 99])
+def test_hdf5_blob_of_an_absurd_number(number, tmp_path):
+    path = tmp_path / "model.h5"
+    with h5py.File(path, "w") as file:
+        file[f"data/ip/{number}"] = np.zeros(1, "f4")
+    with pytest.raises(CaffeError, match=f"data/ip/{number} is no blob, expected data/<layer>/"):
+        hdf5_model.read_net_hdf5(path)
 
 
 HDF5_BROKEN = [

@@ -109,6 +109,10 @@ def test_values_may_look_like_flags_and_be_empty():
             ["-iterations=many"],
             "ERROR: illegal value 'many' specified for int32 flag 'iterations'",
         ),
+        (
+            ["-level", "99999999999"],
+            "ERROR: illegal value '99999999999' specified for int32 flag 'level'",
+        ),
         (["-cpu=perhaps"], "ERROR: illegal value 'perhaps' specified for bool flag 'cpu'"),
         (
             ["train", "-solver"],
@@ -125,6 +129,24 @@ def test_flags_that_are_refused(arguments, message, capsys):
 @pytest.mark.parametrize("arguments", [[], ["-help"], ["--help"], ["train", "test"]])
 def test_usage(arguments, capsys):
     assert run(capsys, *arguments) == (0, cli.usage(), [])
+
+
+@pytest.mark.parametrize("flag", ["stage", "weights"])
+def test_flags_that_are_not_utf8_are_refused(flag, capsys, folder):
+    message = refusal(capsys, "train", "-solver", "solver.prototxt", f"-{flag}", "a\udcff")
+    assert message == rf'-{flag} is "a\udcff", expected UTF-8'
+
+
+def test_a_solver_whose_name_is_not_utf8_needs_a_prefix(capsys, folder):
+    os.mkdir("caf\udce9")
+    path = Path("caf\udce9/solver.prototxt")
+    path.write_text(SOLVER.replace('snapshot_prefix: "snap"', ""))
+    assert refusal(capsys, "train", "-solver", str(path)) == (
+        r"caf\udce9/solver.prototxt: its name is not UTF-8, expected that or a snapshot_prefix"
+    )
+    path.write_text(SOLVER.replace("max_iter: 9", "max_iter: 1"))
+    assert run(capsys, "train", "-solver", str(path))[0] == 0
+    assert Path("snap_iter_1.caffemodel").is_file()
 
 
 def test_usage_shows_every_flag_within_the_width():

@@ -222,6 +222,8 @@ def test_blob_vectors():
     text = io.arraylist_to_blobprotovector_str(arrays)
     for got, expected in zip(io.blobprotovector_str_to_arraylist(text), arrays):
         assert np.array_equal(got, expected)
+    with pytest.raises(ValueError, match="^Damaged or another format, expected a BlobProtoVector"):
+        io.blobprotovector_str_to_arraylist(b"junk")
 
 
 def test_datums():

@@ -93,6 +93,20 @@ def test_pycaffes_functions(capsys):
     assert capsys.readouterr().err.endswith("] mine\n")
 
 
+@pytest.mark.parametrize("stderr", ["2>/dev/full", "2>&-", "2>&1 >/dev/null | true"])
+def test_what_stderr_does_not_take_is_lost_and_nothing_else(stderr):
+    code = (
+        "from caffe import log; log.init_log(0)\n"
+        "for i in range(999): log.info('a:1', 'x' * 99)\n"
+        "with log.progress(3, 0) as show: show(1, float)\n"
+        "open(1, 'w').write('done'); raise SystemExit(7)"
+    )
+    command = f"set -o pipefail; exec 3>&1; {{ '{sys.executable}' -c \"$CODE\" >&3; }} {stderr}"
+    environment = {"PYTHONPATH": ":".join(sys.path), "CODE": code}
+    run = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True)
+    assert (run.stdout, run.stderr, run.returncode) == ("done", "", 7)
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True

@@ -321,6 +321,72 @@ def test_models_travel_by_layer_name(build, tmp_path):
         np.testing.assert_array_equal(other.params["conv"][0].data, net.params["conv"][0].data)
 
 
+TWINS = """
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: [2, 3] } } }
+layer { name: "ip" type: "InnerProduct" bottom: "x" top: "y"
+  inner_product_param { num_output: 4 weight_filler { type: "xavier" } } }
+layer { name: "ip" type: "InnerProduct" bottom: "x" top: "z"
+  inner_product_param { num_output: 4 weight_filler { type: "xavier" } } }
+"""
+
+
+def weights_of(net):
+    """The weights of each InnerProduct, in the net's order."""
+    return [layer.blobs[0].data.copy() for layer in net.layers if layer.type == "InnerProduct"]
+
+
+def test_of_layers_of_one_name_the_first_takes_parameters(build, tmp_path):
+    source, net = build(TWINS), build(TWINS)
+    path = str(tmp_path / "a.caffemodel")
+    source.save(path)
+    second = weights_of(net)[1]
+    net.copy_from(path)
+    assert np.array_equal(weights_of(net), [weights_of(source)[1], second])
+    net.share_with(source)
+    source.layers[-1].blobs[0].data[...] = 7
+    assert np.array_equal(weights_of(net), [np.full((4, 3), 7), second])
+    for wanted in (TWINS.replace("4", "5", 1), TWINS.replace("4", "5", 2)):
+        with pytest.raises(CaffeError, match=f'^{path}: layer "ip": parameter 0 has shape'):
+            build(wanted).copy_from(path)
+    with pytest.raises(CaffeError, match='^cannot share layer "ip": parameter 0 has shape'):
+        build(TWINS).share_with(build(TWINS.replace("4", "5", 1)))
+
+
+def test_of_layers_of_one_name_the_last_takes_parameters_from_hdf5(build, tmp_path):
+    source, net = build(TWINS.replace('"ip"', '"jp"', 1)), build(TWINS)
+    path = str(tmp_path / "a.caffemodel.h5")
+    source.save_hdf5(path)
+    first = weights_of(net)[0]
+    net.copy_from(path)
+    assert np.array_equal(weights_of(net), [first, weights_of(source)[1]])
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("ip", 'two layers are named "ip", HDF5 holds one of each'),
+        ("", 'HDF5 cannot hold a layer named ""'),
+        ("/", 'HDF5 cannot hold a layer named "/"'),
+        ("a//b", 'HDF5 cannot hold a layer named "a//b"'),
+        ("a/.", 'HDF5 cannot hold a layer named "a/."'),
+        ("a\\0b", r'HDF5 cannot hold a layer named "a\x00b"'),
+        ("ip/0", 'HDF5 cannot hold layer "ip": '),
+    ],
+)
+def test_layer_names_that_hdf5_does_not_hold(name, complaint, build, tmp_path):
+    path = str(tmp_path / "a.caffemodel.h5")
+    with pytest.raises(CaffeError) as caught:
+        build(TWINS.replace('"ip"', f'"{name}"', 1)).save_hdf5(path)
+    assert str(caught.value).startswith(f"{path}: {complaint}")
+    assert [file.name for file in tmp_path.iterdir()] == ["net.prototxt"]
+
+
+@pytest.mark.parametrize("method", ["copy_from", "save", "save_hdf5"])
+def test_a_path_that_no_file_can_have_is_named(method, build):
+    with pytest.raises(CaffeError, match=r"^a\\x00b: .*embedded null byte"):
+        getattr(build(NET), method)("a\0b")
+
+
 def test_a_model_of_another_shape_is_refused(build, tmp_path):
     build(NET).save(str(tmp_path / "a.caffemodel"))
     other = build(NET.replace("kernel_size: 3", "kernel_size: 2"))

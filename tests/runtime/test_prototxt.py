@@ -1,5 +1,6 @@
 """Prototxt in and out: protobuf's text format, Caffe's log, and errors that show the place."""
 
+import os
 import random
 import warnings
 from pathlib import Path
@@ -97,6 +98,23 @@ def test_failed_write_keeps_the_old_file(tmp_path):
         raise ZeroDivisionError
     assert target.read_text() == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["net.prototxt"]
+
+
+def test_what_is_no_file_is_written_to_and_stays(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    prototxt.write(pipe, caffe_pb2.NetParameter(name="a net"))
+    assert os.read(reader, 99) == b'name: "a net"\n'
+    os.close(reader)
+    assert pipe.is_fifo()
+    assert [file.name for file in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_a_path_that_no_file_can_have_is_refused():
+    with pytest.raises(CaffeError) as error:
+        prototxt.write("a\0b", caffe_pb2.NetParameter(name="a net"))
+    assert str(error.value) == r"a\x00b: cannot be written: embedded null byte"
 
 
 def test_layer_lines():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import caffe
+from caffe import cli, log
 from caffe.errors import CaffeError
 
 MODULE = """
@@ -37,6 +38,17 @@ class Halve(caffe.Layer):
 class Broken(Square):
     def forward(self, bottom, top):
         raise ValueError("the colour is wrong")
+
+class Raising(Square):
+    def setup(self, bottom, top):
+        pass
+    def forward(self, bottom, top):
+        exec(self.param_str)
+
+class Bare:
+    pass
+
+number = 5
 """
 NET = """
 force_backward: true
@@ -53,8 +65,9 @@ def build(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delitem(sys.modules, "squares", raising=False)
 
-    def build(layer):
-        (tmp_path / "net.prototxt").write_text(NET % layer)
+    def build(layer, param_str="3"):
+        text = NET.replace('"3"', f'"{param_str}"'.replace("\\", "\\\\"))
+        (tmp_path / "net.prototxt").write_text(text % layer)
         return caffe.Net("net.prototxt", caffe.TRAIN)
 
     return build
@@ -106,6 +119,90 @@ def test_an_error_keeps_its_type_and_tells_its_place(build):
     with pytest.raises(ValueError) as caught:
         net.forward()
     assert str(caught.value) == 'net.prototxt:4: layer "s" (Python): the colour is wrong'
+
+
+ERRORS = {  # of a forward: what the command says of them, what Python does
+    "raise Exception('Need two inputs')": ("Need two inputs", "Need two inputs"),
+    "raise ValueError('a', 'b')": ("('a', 'b')", None),
+    "raise ValueError": ("ValueError", "ValueError"),
+    "assert False": ("AssertionError", "AssertionError"),
+    "{}['k']": ("KeyError: 'k'", "'k'"),
+    "raise OSError(2, 'gone')": ("FileNotFoundError: [Errno 2] gone", None),
+    "raise RuntimeError('two\\nlines')": (r"RuntimeError: two\nlines", "two\nlines"),
+    "import sys; sys.exit(0)": ("SystemExit: 0", None),
+}
+PLACE = 'net.prototxt:4: layer "s" (Python): '
+
+
+def command(capsys):
+    """The fatal line of `caffe time`, without what glog puts before it, and all of its log."""
+    assert cli.main(["time", "-cpu", "-model", "net.prototxt"]) == 1
+    log = capsys.readouterr().err
+    lines = [line for line in log.splitlines() if line.startswith("F")]
+    return lines[0].partition("] ")[2], log
+
+
+@pytest.fixture
+def quiet(monkeypatch):
+    """The log's level and verbosity are as before after the test."""
+    monkeypatch.delenv("GLOG_v", raising=False)
+    monkeypatch.setitem(log._state, "level", log._state["level"])
+
+
+@pytest.mark.parametrize("code", ERRORS)
+def test_any_error_of_a_layer_ends_the_command_with_one_line(code, build, capsys, quiet):
+    build("Raising", code)
+    line, whole = command(capsys)
+    assert line == PLACE + ERRORS[code][0]
+    assert "Traceback" not in whole
+
+
+@pytest.mark.parametrize("code", [code for code in ERRORS if ERRORS[code][1]])
+def test_in_python_the_place_is_in_the_message(code, build):
+    net = build("Raising", code)
+    with pytest.raises(Exception) as caught:
+        net.forward()
+    assert type(caught.value) is not CaffeError
+    assert caught.value.args == (str(CaffeError(PLACE + ERRORS[code][1])),)
+
+
+def test_errors_of_several_arguments_keep_these(build):
+    net = build("Raising", "raise OSError(2, 'gone')")
+    with pytest.raises(FileNotFoundError) as caught:
+        net.forward()
+    assert caught.value.args == (2, "gone")
+
+
+def test_a_traceback_comes_where_glog_is_verbose(build, capsys, monkeypatch, quiet):
+    build("Broken")
+    monkeypatch.setenv("GLOG_v", "1")
+    line, whole = command(capsys)
+    assert line == PLACE + "the colour is wrong"
+    assert 'in forward\n    raise ValueError("the colour is wrong")\n' in whole
+
+
+@pytest.mark.parametrize(
+    ("layer", "module", "words"),
+    [
+        ("number", MODULE, 'module "squares" has no class "number"'),
+        ("", MODULE, 'module "squares" has no class ""'),
+        ("Bare", MODULE, "AttributeError: 'Bare' object has no attribute 'setup'"),
+        ("Square", "def (", "SyntaxError: invalid syntax (squares.py, line 1)"),
+        ("Square", "raise RuntimeError('boom')", "RuntimeError: boom"),
+        ("Square", "raise SystemExit(0)", "SystemExit: 0"),
+    ],
+)
+def test_modules_and_classes_that_are_none(layer, module, words, build, capsys, tmp_path, quiet):
+    (tmp_path / "squares.py").write_text(module)
+    (tmp_path / "net.prototxt").write_text(NET % layer)
+    assert command(capsys)[0] == PLACE + words
+
+
+def test_a_defect_of_the_runtime_is_no_message(build, capsys, monkeypatch, quiet):
+    build("Square")
+    monkeypatch.setattr(cli, "_report_times", None)
+    with pytest.raises(TypeError):
+        cli.main(["time", "-cpu", "-model", "net.prototxt", "-iterations", "1"])
 
 
 def test_unknown_class_and_module(build, tmp_path):

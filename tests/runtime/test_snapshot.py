@@ -346,10 +346,60 @@ def test_a_state_of_another_net_is_refused(state):
     )
 
 
-def test_damaged_streams_are_refused(state):
-    rewrite(state, stream_state=b"{")
+WHOLE_NET = {"seed": 1, "calls": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    "streams",
+    [
+        b"{",
+        b"\xff",
+        b"[" * 100_000,
+        b"[]",
+        b"5",
+        {"type": "SGD"},
+        {"train": WHOLE_NET, "test": []},
+        {"type": "SGD", "train": 5, "test": []},
+        {"type": "SGD", "train": {"seed": 1}, "test": []},
+        {"type": "SGD", "train": {"seed": "x", "calls": [1, 2]}, "test": []},
+        {"type": "SGD", "train": {"seed": 1, "calls": None}, "test": []},
+        {"type": "SGD", "train": {"seed": 1, "calls": [1, -2]}, "test": []},
+        {"type": "SGD", "train": {"seed": 1, "calls": [1, 2.5]}, "test": []},
+        {"type": "SGD", "train": {"seed": 2**63, "calls": [1, 2]}, "test": []},
+        {"type": "SGD", "train": WHOLE_NET, "test": 5},
+        {"type": "SGD", "train": WHOLE_NET, "test": [WHOLE_NET, {}]},
+    ],
+    ids=lambda streams: str(streams)[:60],
+)
+def test_damaged_streams_are_refused(streams, state):
+    text = streams if isinstance(streams, bytes) else json.dumps(streams).encode()
+    rewrite(state, stream_state=text)
     assert refusal(make(), state) == (
-        "snap_iter_2.solverstate: stream_state is damaged, expected JSON"
+        "snap_iter_2.solverstate: stream_state is damaged, expected type, train and test in JSON"
+    )
+
+
+def test_a_history_blob_that_contradicts_itself_is_named(state):
+    message = binaryproto.read(state, caffe_pb2.SolverState)
+    message.history[1].data.pop()
+    binaryproto.write(state, message)
+    assert refusal(make(), state) == (
+        "snap_iter_2.solverstate: history: blob 1: blob of shape (5,) holds 4 numbers, expected 5"
+    )
+
+
+def test_a_model_that_fits_in_part_changes_nothing(state):
+    model = binaryproto.read_net("snap_iter_2.caffemodel")
+    ip = next(layer for layer in model.layer if layer.name == "ip")
+    ip.blobs[1].data.pop()
+    binaryproto.write("snap_iter_2.caffemodel", model)
+    assert refusal(make(), state).startswith(
+        'snap_iter_2.caffemodel: layer "ip": blob 1: blob of shape ('
+    )
+    ip.blobs[1].shape.dim[0] -= 1
+    binaryproto.write("snap_iter_2.caffemodel", model)
+    assert refusal(make(), state).startswith(
+        'snap_iter_2.caffemodel: layer "ip": parameter 1 has shape '
     )
 
 

@@ -122,6 +122,12 @@ def test_a_far_sigmoid_is_zero():
     assert learning_rate(param, 0, 0)[0] == 0
 
 
+@pytest.mark.parametrize("power", ["-3e38", "-1"])
+def test_a_rate_beyond_all_numbers_is_infinite(power):
+    param = solver_param(f'lr_policy: "poly" max_iter: 4 power: {power}')
+    assert learning_rate(param, 4, 0)[0] == math.inf
+
+
 @pytest.mark.parametrize(
     ("policy", "message"),
     [
@@ -432,6 +438,12 @@ def test_testing_happens_at_multiples_of_its_interval(folder, logged):
     assert iterations_tested(logged()) == expected
 
 
+def test_a_test_of_no_batches_has_no_loss(folder, logged):
+    made = make(TESTS.replace("test_iter: 2", "test_iter: 0") + "test_compute_loss: true")
+    made.step(1)
+    assert "Test loss: nan" in logged()
+
+
 def test_initial_test_can_be_left_out(folder, logged):
     made = make(TESTS + "test_initialization: false")
     logged()
@@ -610,6 +622,14 @@ REFUSED = {
     'type: "AdaGrad" momentum: 0.9': "momentum is 0.9, AdaGrad expects none",
     'type: "RMSProp" momentum: 0.9': "momentum is 0.9, RMSProp expects none",
     'type: "RMSProp" rms_decay: 1': "rms_decay is 1, expected at least 0 and less than 1",
+    'type: "Adam" momentum: 1': "momentum is 1, expected more than -1 and less than 1",
+    'type: "Adam" momentum: -1': "momentum is -1, expected more than -1 and less than 1",
+    'type: "Adam" momentum2: 2': "momentum2 is 2, expected at least 0 and less than 1",
+    'type: "Adam" momentum2: -0.5': "momentum2 is -0.5, expected at least 0 and less than 1",
+    'snapshot: 1 snapshot_prefix: "a\\0b"': (
+        r'snapshot_prefix "a\x00b": embedded null byte, '
+        "expected a place in a folder that exists and can be written to"
+    ),
     "average_loss: 0": "average_loss is 0, expected 1 or more",
     "iter_size: 0": "iter_size is 0, expected 1 or more",
     "test_iter: 1": "test_interval is 0, expected more than 0 to test",

@@ -9,6 +9,7 @@ import h5py
 import lmdb
 import numpy as np
 import pytest
+from full_disk import TOLD, files_up_to
 
 from caffe import sources
 from caffe.errors import CaffeError
@@ -301,3 +302,27 @@ def test_hdf5_errors(tmp_path):
     assert message_of(sources.read_hdf5, path, ["t"]) == f"{path}: t: holds |S4, expected numbers"
     (tmp_path / "a.h5").write_text("text")
     assert message_of(sources.read_hdf5, path, ["x"]).startswith(f"{path}: cannot be read as HDF5")
+
+
+def rows_of(path):
+    with h5py.File(path) as file:
+        return {name: file[name][()] for name in file}
+
+
+def test_hdf5_without_room_for_more_rows_stays_as_it_was(tmp_path):
+    path = tmp_path / "out.h5"
+    draw = np.random.default_rng(7)
+    batches = [
+        {"data": draw.normal(size=(n, 50, 7)).astype("f4"), "label": np.arange(n * 3.0)[:, None]}
+        for n in (40, 60, 30)
+    ]
+    sources.append_hdf5(path, batches[0], anew=True)
+    before = path.read_bytes()
+    with pytest.raises(CaffeError) as error, files_up_to(len(before) + 40_000):
+        sources.append_hdf5(path, batches[1], anew=False)
+    assert str(error.value) == f"{path}: {TOLD}"
+    assert path.read_bytes() == before
+    sources.append_hdf5(path, batches[1], anew=False)
+    sources.append_hdf5(path, batches[2], anew=False)
+    for name, array in rows_of(path).items():
+        assert np.array_equal(array, np.concatenate([batch[name] for batch in batches]))

@@ -427,6 +427,19 @@ def test_a_model_that_cannot_be_upgraded(load, tmp_path):
     assert str(caught.value).startswith(f'{path}: layer "c" (cnn): unknown V0 layer type "cnn"')
 
 
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_model_whose_names_are_not_utf8(tmp_path, version):
+    model, _, _ = old_model(version)
+    model.layers[0].top[0] = "fc7"
+    path = tmp_path / "old.caffemodel"
+    data = model.SerializeToString()
+    path.write_bytes(data.replace(b"fc7", b"f\xff7"))
+    complaint = rf"{path}: 'f\xff7' is not UTF-8, expected UTF-8 text"
+    with pytest.raises(CaffeError) as caught:
+        upgrade.upgraded(binaryproto.read_net(path), str(path))
+    assert str(caught.value) == complaint
+
+
 # -- the tools -------------------------------------------------------------------------------------
 
 
