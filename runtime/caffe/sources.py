@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import cv2
@@ -52,6 +53,17 @@ class Lmdb:
             raise CaffeError(
                 f"{self.path}: data.mdb is cut short: {size} bytes, expected {expected}"
             )
+        if self._count > size:
+            raise damaged(self.path, f"it counts {self._count} records in {size} bytes")
+
+    @contextmanager
+    def _reading(self) -> Iterator[lmdb.Transaction]:
+        """A transaction whose errors name the folder."""
+        try:
+            with self._environment.begin() as transaction:
+                yield transaction
+        except lmdb.Error as error:
+            raise damaged(self.path, error) from None
 
     def __len__(self) -> int:
         return self._count
@@ -59,20 +71,39 @@ class Lmdb:
     @cached_property
     def keys(self) -> list:
         """All keys, in byte order."""
-        with self._environment.begin() as transaction:
-            return list(transaction.cursor().iternext(keys=True, values=False))
+        with self._reading() as transaction:
+            found = transaction.cursor().iternext(keys=True, values=False)
+            keys = list(islice(found, self._count + 1))  # where pages are damaged it may not end
+        if len(keys) != self._count:
+            raise damaged(self.path, f"it has not the {self._count} records that it counts")
+        return keys
 
     def first(self) -> tuple:
         """The first key and its value."""
-        with self._environment.begin() as transaction:
+        with self._reading() as transaction:
             cursor = transaction.cursor()
-            cursor.first()
+            if not cursor.first():
+                raise damaged(self.path, f"it has not the {self._count} records that it counts")
             return cursor.item()
 
     def records(self, indices: Iterable[int]) -> list:
         """Keys and values of the records of these numbers, from 0."""
-        with self._environment.begin() as transaction:
-            return [(self.keys[i], transaction.get(self.keys[i])) for i in indices]
+        with self._reading() as transaction:
+            return read_records(self, transaction.get, indices)
+
+
+def read_records(database: Any, get: Callable, indices: Iterable[int]) -> list:
+    """Keys, and the values that `get` has for them, of the records of these numbers."""
+    records = [(database.keys[i], get(database.keys[i])) for i in indices]
+    for key, value in records:
+        if value is None:
+            raise damaged(database.path, f"key {_shown(key)} has no value")
+    return records
+
+
+def damaged(path: str, why: object) -> CaffeError:
+    """The error of a database that was opened but cannot be read."""
+    return CaffeError(f"{path}: the database is damaged: {why}")
 
 
 def _environment(path: str) -> lmdb.Environment:

@@ -133,6 +133,67 @@ def test_empty_and_cut_databases_are_refused(tmp_path):
     )
 
 
+def set_u16(path, offset, value):
+    """Change two bytes of a database, as a damaged disk does."""
+    with open(f"{path}/data.mdb", "r+b") as file:
+        file.seek(offset)
+        file.write(value.to_bytes(2, "little"))
+
+
+@pytest.fixture
+def three_pages(tmp_path):
+    """The folder of an LMDB of 4 records on two leaves under a root, and its bytes."""
+    path = str(tmp_path / "db")
+    sources.write_lmdb(path, [(b"key%d" % i, b"v" * 1300) for i in range(4)])
+    with open(f"{path}/data.mdb", "rb") as file:
+        return path, file.read()
+
+
+LEAF, BRANCH, OVERFLOW = 2, 1, 4  # flags of LMDB's pages
+COUNTS = 120, 4096 + 120  # where its two meta pages have the number of records
+
+
+@pytest.mark.parametrize("flags", [BRANCH, OVERFLOW])
+def test_a_damaged_page_is_refused(three_pages, flags):
+    path, content = three_pages
+    leaves = [
+        offset
+        for offset in range(8192, len(content), 4096)
+        if content[offset + 10] == LEAF and b"key" in content[offset : offset + 4096]
+    ]
+    set_u16(path, leaves[0] + 10, flags)
+    read = sources.open_lmdb(path)
+    assert message_of(read.first).startswith(f"{path}: the database is damaged: ")
+    assert message_of(read.records, [0]).startswith(f"{path}: the database is damaged: ")
+
+
+def test_a_changed_count_of_records_is_refused(three_pages):
+    path, _ = three_pages
+    for offset in COUNTS:
+        set_u16(path, offset, 5)
+    read = sources.open_lmdb(path)
+    complaint = f"{path}: the database is damaged: it has not the 5 records that it counts"
+    assert len(read) == 5 and message_of(read.records, [0]) == complaint
+
+
+def test_an_absurd_count_of_records_is_refused(three_pages):
+    path, _ = three_pages
+    for offset in COUNTS:
+        set_u16(path, offset + 6, 0x7F00)
+    assert message_of(sources.open_lmdb, path).startswith(
+        f"{path}: the database is damaged: it counts 9151"
+    )
+
+
+def test_a_key_that_cannot_be_found_again_is_refused(three_pages):
+    path, content = three_pages
+    with open(f"{path}/data.mdb", "r+b") as file:
+        file.write(content.replace(b"key1", b"zzzz"))
+    assert message_of(sources.open_lmdb(path).records, range(4)) == (
+        f'{path}: the database is damaged: key "zzzz" has no value'
+    )
+
+
 def test_a_database_that_is_being_closed_is_waited_for(tmp_path):
     sources.write_lmdb(tmp_path / "db", [(b"k", b"v")])
     other = lmdb.open(str(tmp_path / "db"), readonly=True, lock=False)
