@@ -381,19 +381,31 @@ def _hdf5_datasets(path: str, names: Sequence[str]) -> Iterator[list]:
     import h5py
 
     try:
-        file = h5py.File(path, "r")
+        with h5py.File(path, "r") as file:
+            for name in names:
+                if not isinstance(file.get(name), h5py.Dataset):
+                    raise CaffeError(f'{path}: has no dataset "{name}", expected one for each top')
+            datasets = [file[name] for name in names]
+            rows = len(datasets[0]) if datasets[0].ndim else 0
+            for name, dataset in zip(names, datasets):
+                _check_dataset(dataset, rows, f"{path}: {name}")
+            yield datasets
     except FileNotFoundError:
         raise CaffeError(f"{path}: no such file, expected an HDF5 file") from None
-    except OSError as error:
-        raise CaffeError(f"{path}: cannot be read as HDF5: {error}") from None
-    with file:
-        for name in names:
-            if not isinstance(file.get(name), h5py.Dataset):
-                raise CaffeError(f'{path}: has no dataset "{name}", expected one for each top')
-        datasets = [file[name] for name in names]
-        for name, dataset in zip(names, datasets):
-            _check_dataset(dataset, len(datasets[0]) if datasets[0].ndim else 0, f"{path}: {name}")
-        yield datasets
+    except MemoryError as error:
+        raise CaffeError(f"{path}: does not fit into memory: {error}") from None
+    except _HDF5_ERRORS as error:
+        raise CaffeError(f"{path}: cannot be read as HDF5: {_hdf5_reason(error)}") from None
+
+
+_HDF5_ERRORS = (OSError, RuntimeError, ValueError, KeyError, TypeError)  # h5py's, damaged files
+
+
+def _hdf5_reason(error: Exception) -> str:
+    """The cause in h5py's words, which may fill several lines."""
+    text = reason(error)
+    found = re.search(r"error message = '([^']*)'", text) or re.search(r"\(([^():]*)", text)
+    return found[1] if found else text.partition("\n")[0]
 
 
 def _check_dataset(dataset, rows: int, where: str) -> None:

@@ -593,6 +593,15 @@ def test_hdf5_data_errors(hdf5):
         net_of(hdf5_layer().replace("list.txt", "none.txt"))
 
 
+def test_hdf5_data_of_absurd_shape_names_its_file(hdf5):
+    with h5py.File("a.h5", "w") as file:
+        file.create_dataset("label", shape=(10**13,), chunks=(100,), dtype="f4")
+        file.create_dataset("data", shape=(10**13, 3, 6, 5), chunks=(1, 3, 6, 5), dtype="f4")
+    net = net_of(hdf5_layer())
+    with pytest.raises(caffe.CaffeError, match="HDF5Data.: a.h5: does not fit into memory: "):
+        net.forward()
+
+
 def test_hdf5_output_adds_batch_to_batch(hdf5):
     output = (
         'layer { name: "o" type: "HDF5Output" bottom: "data" bottom: "label" '

@@ -362,3 +362,28 @@ def test_hdf5_errors(tmp_path):
     assert message_of(sources.read_hdf5, path, ["t"]) == f"{path}: t: holds |S4, expected numbers"
     (tmp_path / "a.h5").write_text("text")
     assert message_of(sources.read_hdf5, path, ["x"]).startswith(f"{path}: cannot be read as HDF5")
+    assert message_of(sources.read_hdf5, path, ["x"]).endswith("HDF5: file signature not found")
+    assert message_of(sources.read_hdf5, str(tmp_path), ["x"]) == (
+        f"{tmp_path}: cannot be read as HDF5: Is a directory"
+    )
+
+
+def test_damaged_rows_of_hdf5_name_the_file(tmp_path):
+    path = str(tmp_path / "a.h5")
+    with h5py.File(path, "w") as file:
+        rows = file.create_dataset("x", data=np.ones((7, 5)), chunks=(7, 5), fletcher32=True)
+        at = rows.id.get_chunk_info(0).byte_offset
+    with open(path, "r+b") as file:
+        file.seek(at)
+        file.write(b"damage")
+    assert sources.hdf5_shapes(path, ["x"]) == [(7, 5)]
+    message = message_of(sources.read_hdf5, path, ["x"])
+    assert message.startswith(f"{path}: cannot be read as HDF5: ") and "\n" not in message
+
+
+def test_the_cause_in_many_lines_of_h5py_is_found():
+    error = OSError(
+        "Unable to synchronously open file (file read failed: time = Sun Nov 29\n, filename = "
+        "'a.h5', errno = 5, error message = 'Input/output error', offset = 8)"
+    )
+    assert sources._hdf5_reason(error) == "Input/output error"

@@ -254,10 +254,11 @@ class HDF5Source:
         starts = np.cumsum([0] + [self._rows[f] for f in files])
         turn = bisect_right(starts, place) - 1
         file = files[turn]
+        arrays = self._load(self._paths[file], self._names)
         rows = np.arange(self._rows[file])
         if self._shuffle:
             rows = shuffled(seed, f"rows of {file}", epoch, self._rows[file])
-        return rows[place - starts[turn] :], self._load(self._paths[file], self._names)
+        return rows[place - starts[turn] :], arrays
 
 
 @register("HDF5Data")
