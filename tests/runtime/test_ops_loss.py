@@ -330,3 +330,8 @@ def test_accuracy_counts_ties_as_wrong_and_nothing_as_0():
 )
 def test_refused(text, bottoms, message):
     assert refusal(text, *bottoms) == message
+
+
+@pytest.mark.parametrize("kind", ["EuclideanLoss", "SigmoidCrossEntropyLoss"])
+def test_bottoms_without_items_are_refused(kind):
+    assert refusal(f'type: "{kind}"', (), ()) == "bottom 0 is (), expected an axis of items"

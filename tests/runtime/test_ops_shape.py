@@ -333,6 +333,12 @@ SHAPE = (2, 3, 4, 5)
             1,
             "the selector, the last bottom, is (2, 3), expected one value per item",
         ),
+        (
+            'type: "Filter"',
+            [(), ()],
+            1,
+            "the selector, the last bottom, is (), expected one value per item",
+        ),
         ('type: "Filter"', [SHAPE, (4,)], 1, "bottom 0 is (2, 3, 4, 5), expected 4 items"),
         ('type: "Filter"', [SHAPE, (2,)], 2, "has 2 top(s), expected 1, one less than bottoms"),
         (

@@ -66,6 +66,8 @@ class _Loss(Layer):
     no_gradient_bottoms: tuple = (1,)
 
     def reshape(self, shapes):
+        if not shapes[0]:
+            raise CaffeError("bottom 0 is (), expected an axis of items")
         if shapes[0][:1] != shapes[1][:1]:
             raise CaffeError(
                 f"bottom 1 is {shapes[1]}, expected as many items as bottom 0, {shapes[0]}"
