@@ -7,6 +7,7 @@ import pytest
 from single_layer import build, forward, gradients, normal, refusal
 
 import caffe
+from caffe.ops.loss import NO_LABEL
 from caffe.proto.caffe_pb2 import BlobProto
 
 SCORES = normal(2, 5, 3, 4) * 3
@@ -247,6 +248,14 @@ def test_accuracy(top_k, ignored):
     share, per_class = forward(layer, SCORES, LABELS.squeeze(1))
     np.testing.assert_allclose(share, right.sum() / total.sum())
     np.testing.assert_allclose(per_class, right / np.maximum(total, 1))
+
+
+@pytest.mark.parametrize("label", [-(2.0**40), -(2.0**63), -100])
+def test_no_label_is_ignored_unasked(label):
+    assert int(np.float32(NO_LABEL)) != NO_LABEL
+    layer, _ = build('type: "SoftmaxWithLoss"', (2, 5), (2,))
+    with pytest.raises(caffe.CaffeError, match="a label is not one of the 5 classes"):
+        forward(layer, normal(2, 5), [3, label])
 
 
 def test_accuracy_counts_ties_as_wrong_and_nothing_as_0():

@@ -16,7 +16,7 @@ from ..proto.caffe_pb2 import BlobProto, HingeLossParameter, LossParameter
 from .common import FLT_MIN, canonical_axis, damped_sqrt, widened, with_gradient_of
 
 LEAST_PROBABILITY = 1e-20  # in the logarithms of Infogain and Multinomial
-NO_LABEL = -(2**40)  # what no float label is when there is no ignore_label
+NO_LABEL = -(2**40) - 1  # for no ignore_label: too long a number for any label, a float32
 
 
 def check_label_count(shapes: list, axis: int) -> None:
