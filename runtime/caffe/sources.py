@@ -18,10 +18,12 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from . import log
+from .blob import MAX_COUNT
 from .errors import CaffeError
 from .files import PathLike, read_bytes, reason, replacing
 from .proto.caffe_pb2 import Datum
 
+LABELS = np.iinfo(np.int32)
 WRITE_RECORDS, WRITE_BYTES = 1000, 1 << 26  # most that one transaction of a new database holds
 
 Put = Callable[[bytes, bytes], None]
@@ -331,8 +333,20 @@ def read_planes(path: str, color: bool, size: "tuple | None" = None) -> np.ndarr
     if size is None or planes.shape[1:] == tuple(size):
         return planes
     picture = np.ascontiguousarray(planes.transpose(1, 2, 0))
-    resized = cv2.resize(picture, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+    try:
+        resized = cv2.resize(picture, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+    except cv2.error:
+        raise CaffeError(f"{path}: cannot be resized to {size[0]}x{size[1]}") from None
     return resized[np.newaxis] if resized.ndim == 2 else resized.transpose(2, 0, 1)
+
+
+def check_resize(height: int, width: int, color: bool) -> None:
+    """Refuse to resize pictures to more than a blob can hold."""
+    if (3 if color else 1) * height * width > MAX_COUNT:
+        raise CaffeError(
+            f"pictures cannot be resized to {height}x{width}, "
+            f"expected at most {MAX_COUNT} values (channels x height x width)"
+        )
 
 
 def read_lines(path: str, expected: str) -> list:
@@ -354,14 +368,18 @@ def read_image_list(path: str) -> tuple:
 def image_list(path: str) -> Iterator[tuple[int, str, int]]:
     """Yields number, name and label of the lines of a list file, such as `some name.png 3`.
 
-    As in C, a label is the integer that its text begins with, or 0.
+    As in C, a label is the integer of 32 bits that its text begins with, or 0.
     """
     for number, line in read_lines(path, 'a list of lines "name label"'):
         name, _, label = line.rpartition(" ")
         if not name:
             raise CaffeError(f'{path}:{number}: "{line}" is not of the form "name label"')
-        integer = re.match(r"\s*[+-]?[0-9]+", label)
-        yield number, name, int(integer[0]) if integer else 0
+        found = re.match(r"\s*([+-]?[0-9]+)", label)
+        text = found[1] if found else "0"
+        if not LABELS.min <= float(text) <= LABELS.max:
+            shown = text if len(text) < 30 else f"{text[:20]}..."
+            raise CaffeError(f"{path}:{number}: label {shown} takes more than 32 bits")
+        yield number, name, int(float(text))
 
 
 def hdf5_shapes(path: str, names: Sequence[str]) -> list:

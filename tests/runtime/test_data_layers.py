@@ -419,6 +419,11 @@ IMAGE_ERRORS = {
         image_layer("new_height: 3"),
         "image_data_param has new_height 3 and new_width 0, expected both or neither",
     ),
+    "large": (
+        image_layer("new_height: 4000000000 new_width: 3000000000"),
+        "pictures cannot be resized to 4000000000x3000000000, "
+        "expected at most 2147483647 values (channels x height x width)",
+    ),
     "grey": (
         image_layer(transform="force_gray: true"),
         "transform_param asks for grey, but image_data_param has is_color true",

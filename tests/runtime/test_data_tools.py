@@ -273,6 +273,11 @@ def test_check_size(tool):
         ("img/ none.txt db", 'none.txt: no such file, expected a list of lines "name label"'),
         ("img/ bad.txt db", 'bad.txt:1: "alone" is not of the form "name label"'),
         ("img/ big.txt db", "big.txt:1: label 2147483648 takes more than 32 bits"),
+        (
+            "-resize_height 100000 -resize_width 90000 img/ list.txt db",
+            "pictures cannot be resized to 100000x90000, "
+            "expected at most 2147483647 values (channels x height x width)",
+        ),
         ("im/ list.txt db", "list.txt: none of its pictures can be read from im/"),
         ("img/ list.txt list.txt/db", "list.txt/db: cannot be written: Not a directory"),
     ],
@@ -477,11 +482,15 @@ def test_features_in_leveldb(tool, net):
         ("W net.prototxt data,conv d,./d 1 lmdb", "d,./d: a database is named twice"),
         ("W net.prototxt fc7 d 1 lmdb", 'net.prototxt: has no blob "fc7", one that was to be'),
         ("W net.prototxt data,five d,f 1 lmdb", 'blob "five" has 5 axes, expected 4 at most'),
-        ("W net.prototxt data d 0 lmdb", 'the number of batches is "0", expected 1 or more'),
+        ("W net.prototxt data d 0 lmdb", 'the number of batches is "0", expected 1 to 999999999'),
+        (
+            f"W net.prototxt data d {'9' * 5000} lmdb",
+            f'the number of batches is "{"9" * 30}", expected 1 to 999999999',
+        ),
         ("W net.prototxt data d 1 hdf5", 'the database backend is "hdf5", expected lmdb or'),
         ("W net.prototxt data,conv d,there 1 lmdb", "there: exists already, expected the name"),
         ("W net.prototxt data d 1 lmdb GPU 99", "GPU 99 does not exist: torch finds "),
-        ("W net.prototxt data d 1 lmdb GPU x", 'the DEVICE_ID is "x", expected 0 or more'),
+        ("W net.prototxt data d 1 lmdb GPU x", 'the DEVICE_ID is "x", expected 0 to 999999999'),
     ],
 )
 def test_extract_features_refuses(tool, net, arguments, line):

@@ -288,6 +288,13 @@ def test_pictures_are_resized_bilinearly(tmp_path):
     assert sources.read_planes(path, False, (10, 3)).shape == (1, 10, 3)
 
 
+def test_a_picture_that_cannot_be_resized_is_named(tmp_path):
+    path = str(tmp_path / "a.png")
+    cv2.imwrite(path, picture(2, 3, 1))
+    message = message_of(sources.read_planes, path, False, (1 << 40, 1))
+    assert message == f"{path}: cannot be resized to {1 << 40}x1"
+
+
 def test_picture_errors_name_the_file(tmp_path):
     path = str(tmp_path / "none.png")
     assert message_of(sources.read_planes, path, True) == (
@@ -322,6 +329,9 @@ def test_labels_of_an_image_list_are_read_as_in_c(tmp_path):
         ("", ' is empty, expected a list of lines "name label"'),
         ("\n \n", ' is empty, expected a list of lines "name label"'),
         ("a.png 1\n\nb.png\n", '3: "b.png" is not of the form "name label"'),
+        ("a.png 2147483648\n", "1: label 2147483648 takes more than 32 bits"),
+        (f"a.png -{'9' * 400}\n", f"1: label -{'9' * 19}... takes more than 32 bits"),
+        (f"a.png 1\nb.png {'9' * 5000}\n", f"2: label {'9' * 20}... takes more than 32 bits"),
         ("7\n", '1: "7" is not of the form "name label"'),
     ],
 )

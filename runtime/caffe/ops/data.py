@@ -196,6 +196,7 @@ class ImageDataLayer(BatchLayer):
                 f"image_data_param has new_height {param.new_height} and new_width "
                 f"{param.new_width}, expected both or neither"
             )
+        sources.check_resize(param.new_height, param.new_width, param.is_color)
         transformer = DataTransformer(self.param.transform_param, self.phase)
         if transformer.color not in (None, param.is_color):
             raise CaffeError(
