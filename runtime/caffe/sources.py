@@ -175,7 +175,7 @@ def new_database(path: PathLike, backend: str) -> Iterator[Put]:
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         with _writing(name, OSError):
-            os.makedirs(temporary)
+            os.mkdir(temporary)
         with writer(temporary, name) as write:
             records = _Records(write)
             yield records.put

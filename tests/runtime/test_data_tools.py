@@ -279,6 +279,7 @@ def test_check_size(tool):
             "expected at most 2147483647 values (channels x height x width)",
         ),
         ("im/ list.txt db", "list.txt: none of its pictures can be read from im/"),
+        ("img/ list.txt none/db", "none/db: cannot be written: No such file or directory"),
         ("img/ list.txt list.txt/db", "list.txt/db: cannot be written: Not a directory"),
     ],
 )
