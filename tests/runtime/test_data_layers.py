@@ -435,6 +435,18 @@ IMAGE_ERRORS = {
 }
 
 
+def test_a_batch_beyond_the_memory_is_refused_before_it_is_read(db, monkeypatch):
+    def no_memory(shape, dtype):
+        raise MemoryError(f"Unable to allocate 6.71 GiB for an array with shape {shape}")
+
+    monkeypatch.setattr(np, "empty", no_memory)
+    with pytest.raises(caffe.CaffeError) as error:
+        net_of(data_layer())
+    assert str(error.value) == (
+        'net.prototxt:1: layer "d" (Data): needs 6.71 GiB of memory, more than there is'
+    )
+
+
 @pytest.mark.parametrize("case", IMAGE_ERRORS)
 def test_image_data_errors(pictures, case):
     text, message = IMAGE_ERRORS[case]

@@ -331,6 +331,18 @@ def test_what_an_ended_process_left_is_replaced(tool):
     assert sorted(os.listdir()) == ["db", "img", "list.txt"]
 
 
+def test_a_lack_of_memory_is_one_line(tool, monkeypatch):
+    pictures(1)
+
+    def no_memory(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr(sources, "read_planes", no_memory)
+    code, found = tool("convert_imageset img/ list.txt db")
+    assert (code, said(found, "F")) == (1, ["needs a lot of memory, more than there is"])
+    assert sorted(os.listdir()) == ["img", "list.txt"]
+
+
 # -- compute_image_mean ----------------------------------------------------------------------------
 
 

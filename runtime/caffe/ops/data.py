@@ -46,7 +46,9 @@ class BatchLayer(Layer):
 
     def setup(self, shapes: list) -> None:
         source = self.open_source()
-        self._top_shapes = source.shapes
+        self._top_shapes = [checked_shape(shape) for shape in source.shapes]
+        for shape in self._top_shapes:
+            np.empty(shape, np.float32)  # what never fits is refused before anything is read
         self._batches = Prefetcher(_tensors_of(source.batch), self.prefetch())
 
     def prefetch(self) -> int:
