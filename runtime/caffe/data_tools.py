@@ -21,13 +21,13 @@ import numpy as np
 from . import binaryproto, log, sources
 from .cli import Flag, FlagError, flag_usage, parse
 from .errors import CaffeError
+from .layer import WithinMemory
 from .leveldb import open_leveldb
 from .proto.caffe_pb2 import TEST, BlobProto, Datum
 
 COMMIT_EVERY = 1000  # records between two lines of progress, as between two of Caffe's transactions
 MEAN_SHOWN_EVERY = 10000
 INTERRUPTED = 130
-LABELS = np.iinfo(np.int32)
 
 
 class Tool(NamedTuple):
@@ -50,7 +50,8 @@ def convert_imageset(arguments: "list[str] | None" = None) -> int:
 
 def _convert(flags: SimpleNamespace, words: list[str]) -> None:
     root, list_file, target = words[:3]
-    entries = _read_list(list_file)
+    sources.check_resize(max(flags.resize_height, 0), max(flags.resize_width, 0), not flags.gray)
+    entries = [(name, label) for _, name, label in sources.image_list(list_file)]
     if flags.shuffle:
         log.info("convert_imageset.cpp:86", "Shuffling data")
         random.shuffle(entries)
@@ -81,16 +82,6 @@ def _convert(flags: SimpleNamespace, words: list[str]) -> None:
             raise CaffeError(f"{list_file}: none of its pictures can be read from {root}")
     if count % COMMIT_EVERY:
         log.info("convert_imageset.cpp:153", f"Processed {count} files.")
-
-
-def _read_list(path: str) -> list[tuple[str, int]]:
-    """Name and label of each line of a list file."""
-    entries = []
-    for number, name, label in sources.image_list(path):
-        if not LABELS.min <= label <= LABELS.max:
-            raise CaffeError(f"{path}:{number}: label {label} takes more than 32 bits")
-        entries.append((name, label))
-    return entries
 
 
 def _planes(path: str, flags: SimpleNamespace) -> "np.ndarray | None":
@@ -294,8 +285,8 @@ def _use_device(words: list[str]) -> None:
 
 
 def _number(text: str, what: str, least: int) -> int:
-    if not re.fullmatch("[0-9]+", text) or int(text) < least:
-        raise CaffeError(f'the {what} is "{text}", expected {least} or more')
+    if not re.fullmatch("0*[0-9]{1,9}", text) or int(text) < least:
+        raise CaffeError(f'the {what} is "{text:.30}", expected {least} to 999999999')
     return int(text)
 
 
@@ -332,7 +323,8 @@ def _end(name: str, work: Callable[[], None]) -> int:
     """The exit code of the work, whose failure gets one line; a signal ends it like Ctrl-C."""
     terminate = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        work()
+        with WithinMemory():
+            work()
         return 0
     except (CaffeError, OSError, ValueError) as error:  # the last two: what Python layers raise
         log.fatal(f"{name}.cpp:1", str(error))

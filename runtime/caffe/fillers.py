@@ -19,13 +19,20 @@ def constant(blob: torch.Tensor, param, generator: torch.Generator) -> None:
 
 def uniform(blob: torch.Tensor, param, generator: torch.Generator) -> None:
     """U(min, max)."""
+    _check_finite(param, "min", "max")
     if param.min > param.max:
         raise CaffeError(f"filler has min {param.min:g}, expected at most max {param.max:g}")
+    if param.max - param.min > torch.finfo(torch.float32).max:
+        raise CaffeError(
+            f'filler "uniform" has min {param.min:g} and max {param.max:g}, '
+            "expected a range that a float32 can hold"
+        )
     blob.uniform_(param.min, param.max, generator=generator)
 
 
 def gaussian(blob: torch.Tensor, param, generator: torch.Generator) -> None:
     """N(mean, std^2); with `sparse` >= 0 an element is kept with probability sparse / shape[0]."""
+    _check_finite(param, "mean", "std")
     if param.sparse < -1:
         raise CaffeError(f"filler has sparse {param.sparse}, expected -1 (dense) or more")
     blob.normal_(param.mean, _deviation(param), generator=generator)
@@ -82,8 +89,17 @@ def fill(blob: torch.Tensor, param, generator: torch.Generator) -> None:
         raise CaffeError(f'unknown filler type "{param.type}", expected one of {known}')
     if param.type != "gaussian" and param.sparse != -1:
         raise CaffeError(f'filler "{param.type}" cannot be sparse; only "gaussian" can')
+    if not blob.numel() and param.type != "constant":
+        raise CaffeError(f'filler "{param.type}" has an empty blob to fill, {tuple(blob.shape)}')
     with torch.no_grad():
         FILLERS[param.type](blob, param, generator)
+
+
+def _check_finite(param, *fields: str) -> None:
+    for field in fields:
+        value = getattr(param, field)
+        if not math.isfinite(value):
+            raise CaffeError(f'filler "{param.type}" has {field} {value}, expected a finite number')
 
 
 def _deviation(param) -> float:

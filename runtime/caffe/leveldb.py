@@ -3,12 +3,14 @@
 import os
 import threading
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 
 from . import log
 from .errors import CaffeError
 from .files import PathLike
+from .sources import damaged, read_records
 
 _databases: "weakref.WeakValueDictionary[str, LevelDb]" = weakref.WeakValueDictionary()
 _databases_lock = threading.Lock()
@@ -38,7 +40,8 @@ class LevelDb:
     @cached_property
     def keys(self) -> list:
         """All keys, in byte order."""
-        return list(self._database.iterator(include_value=False))
+        with self._reading():
+            return list(self._database.iterator(include_value=False))
 
     def first(self) -> tuple:
         """The first key and its value."""
@@ -46,7 +49,18 @@ class LevelDb:
 
     def records(self, indices: Iterable[int]) -> list:
         """Keys and values of the records of these numbers, from 0."""
-        return [(self.keys[i], self._database.get(self.keys[i])) for i in indices]
+        with self._reading():
+            return read_records(self, self._database.get, indices)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Errors inside name the folder."""
+        import plyvel
+
+        try:
+            yield
+        except (plyvel.Error, OSError) as error:
+            raise damaged(self.path, error) from None
 
 
 def open_leveldb(path: PathLike) -> LevelDb:

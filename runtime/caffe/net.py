@@ -2,13 +2,15 @@
 
 import os
 from collections import OrderedDict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
 from . import context, inference_plan, log, prototxt, streams, weights
 from .blob import Blob
 from .errors import CaffeError, LayerPlaces
-from .layer import Layer
+from .layer import Layer, WithinMemory
 from .net_building import Builder, prepare
 from .net_debug import log_backward, log_forward, log_params
 from .proto import caffe_pb2
@@ -119,14 +121,13 @@ class Net(NetMethods):
         if watched or recorded or not self._can_be_planned or not inference_plan.available():
             return set()
         sources = [i for i, bottom in enumerate(self.bottoms) if not bottom]
+        given: dict[str, torch.Tensor] = {}
         for i in sources:
             self._run(i)
+            with self._naming(i):
+                given |= {name: self.blobs[name].data_tensor() for name in self._top_names[i]}
         inner = [i for i, top in enumerate(self.tops) if top and i not in sources]
-        inputs, outputs = (
-            list(dict.fromkeys(name for i in numbers for name in self._top_names[i]))
-            for numbers in (sources, inner)
-        )
-        given = {name: self.blobs[name].data_tensor() for name in inputs}
+        outputs = list(dict.fromkeys(name for i in inner for name in self._top_names[i]))
         plan = inference_plan.planned(self, given, outputs)
         if plan is None:
             return set(sources)
@@ -205,8 +206,10 @@ class Net(NetMethods):
                 raise CaffeError(f'infer needs a value for input "{name}"')
         return tuple(values[name] for name in names)
 
-    def _naming(self, index: int):
-        return self._places.naming(index, self.layers[index].param)
+    @contextmanager
+    def _naming(self, index: int) -> Iterator[None]:
+        with self._places.naming(index, self.layers[index].param), WithinMemory():
+            yield
 
     def _users(self, outputs: list) -> dict:
         """For each layer that `outputs` need: the bottoms that nobody reads after it."""

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import cv2
@@ -17,10 +18,12 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from . import hdf5_model, log
+from .blob import MAX_COUNT
 from .errors import CaffeError
 from .files import PathLike, read_bytes, reason
 from .proto.caffe_pb2 import Datum
 
+LABELS = np.iinfo(np.int32)
 WRITE_RECORDS, WRITE_BYTES = 1000, 1 << 26  # most that one transaction of a new database holds
 
 Put = Callable[[bytes, bytes], None]
@@ -52,6 +55,17 @@ class Lmdb:
             raise CaffeError(
                 f"{self.path}: data.mdb is cut short: {size} bytes, expected {expected}"
             )
+        if self._count > size:
+            raise damaged(self.path, f"it counts {self._count} records in {size} bytes")
+
+    @contextmanager
+    def _reading(self) -> Iterator[lmdb.Transaction]:
+        """A transaction whose errors name the folder."""
+        try:
+            with self._environment.begin() as transaction:
+                yield transaction
+        except lmdb.Error as error:
+            raise damaged(self.path, error) from None
 
     def __len__(self) -> int:
         return self._count
@@ -59,20 +73,39 @@ class Lmdb:
     @cached_property
     def keys(self) -> list:
         """All keys, in byte order."""
-        with self._environment.begin() as transaction:
-            return list(transaction.cursor().iternext(keys=True, values=False))
+        with self._reading() as transaction:
+            found = transaction.cursor().iternext(keys=True, values=False)
+            keys = list(islice(found, self._count + 1))  # where pages are damaged it may not end
+        if len(keys) != self._count:
+            raise damaged(self.path, f"it has not the {self._count} records that it counts")
+        return keys
 
     def first(self) -> tuple:
         """The first key and its value."""
-        with self._environment.begin() as transaction:
+        with self._reading() as transaction:
             cursor = transaction.cursor()
-            cursor.first()
+            if not cursor.first():
+                raise damaged(self.path, f"it has not the {self._count} records that it counts")
             return cursor.item()
 
     def records(self, indices: Iterable[int]) -> list:
         """Keys and values of the records of these numbers, from 0."""
-        with self._environment.begin() as transaction:
-            return [(self.keys[i], transaction.get(self.keys[i])) for i in indices]
+        with self._reading() as transaction:
+            return read_records(self, transaction.get, indices)
+
+
+def read_records(database: Any, get: Callable, indices: Iterable[int]) -> list:
+    """Keys, and the values that `get` has for them, of the records of these numbers."""
+    records = [(database.keys[i], get(database.keys[i])) for i in indices]
+    for key, value in records:
+        if value is None:
+            raise damaged(database.path, f"key {_shown(key)} has no value")
+    return records
+
+
+def damaged(path: str, why: object) -> CaffeError:
+    """The error of a database that was opened but cannot be read."""
+    return CaffeError(f"{path}: the database is damaged: {why}")
 
 
 def _environment(path: str) -> lmdb.Environment:
@@ -142,7 +175,7 @@ def new_database(path: PathLike, backend: str) -> Iterator[Put]:
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         with _writing(name, OSError):
-            os.makedirs(temporary)
+            os.mkdir(temporary)
         with writer(temporary, name) as write:
             records = _Records(write)
             yield records.put
@@ -300,8 +333,20 @@ def read_planes(path: str, color: bool, size: "tuple | None" = None) -> np.ndarr
     if size is None or planes.shape[1:] == tuple(size):
         return planes
     picture = np.ascontiguousarray(planes.transpose(1, 2, 0))
-    resized = cv2.resize(picture, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+    try:
+        resized = cv2.resize(picture, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+    except cv2.error:
+        raise CaffeError(f"{path}: cannot be resized to {size[0]}x{size[1]}") from None
     return resized[np.newaxis] if resized.ndim == 2 else resized.transpose(2, 0, 1)
+
+
+def check_resize(height: int, width: int, color: bool) -> None:
+    """Refuse to resize pictures to more than a blob can hold."""
+    if (3 if color else 1) * height * width > MAX_COUNT:
+        raise CaffeError(
+            f"pictures cannot be resized to {height}x{width}, "
+            f"expected at most {MAX_COUNT} values (channels x height x width)"
+        )
 
 
 def read_lines(path: str, expected: str) -> list:
@@ -323,14 +368,18 @@ def read_image_list(path: str) -> tuple:
 def image_list(path: str) -> Iterator[tuple[int, str, int]]:
     """Yields number, name and label of the lines of a list file, such as `some name.png 3`.
 
-    As in C, a label is the integer that its text begins with, or 0.
+    As in C, a label is the integer of 32 bits that its text begins with, or 0.
     """
     for number, line in read_lines(path, 'a list of lines "name label"'):
         name, _, label = line.rpartition(" ")
         if not name:
             raise CaffeError(f'{path}:{number}: "{line}" is not of the form "name label"')
-        integer = re.match(r"\s*[+-]?[0-9]+", label)
-        yield number, name, int(integer[0]) if integer else 0
+        found = re.match(r"\s*([+-]?[0-9]+)", label)
+        text = found[1] if found else "0"
+        if not LABELS.min <= float(text) <= LABELS.max:
+            shown = text if len(text) < 30 else f"{text[:20]}..."
+            raise CaffeError(f"{path}:{number}: label {shown} takes more than 32 bits")
+        yield number, name, int(float(text))
 
 
 def hdf5_shapes(path: str, names: Sequence[str]) -> list:
@@ -350,19 +399,31 @@ def _hdf5_datasets(path: str, names: Sequence[str]) -> Iterator[list]:
     import h5py
 
     try:
-        file = h5py.File(path, "r")
+        with h5py.File(path, "r") as file:
+            for name in names:
+                if not isinstance(file.get(name), h5py.Dataset):
+                    raise CaffeError(f'{path}: has no dataset "{name}", expected one for each top')
+            datasets = [file[name] for name in names]
+            rows = len(datasets[0]) if datasets[0].ndim else 0
+            for name, dataset in zip(names, datasets):
+                _check_dataset(dataset, rows, f"{path}: {name}")
+            yield datasets
     except FileNotFoundError:
         raise CaffeError(f"{path}: no such file, expected an HDF5 file") from None
-    except OSError as error:
-        raise CaffeError(f"{path}: cannot be read as HDF5: {error}") from None
-    with file:
-        for name in names:
-            if not isinstance(file.get(name), h5py.Dataset):
-                raise CaffeError(f'{path}: has no dataset "{name}", expected one for each top')
-        datasets = [file[name] for name in names]
-        for name, dataset in zip(names, datasets):
-            _check_dataset(dataset, len(datasets[0]) if datasets[0].ndim else 0, f"{path}: {name}")
-        yield datasets
+    except MemoryError as error:
+        raise CaffeError(f"{path}: does not fit into memory: {error}") from None
+    except _HDF5_ERRORS as error:
+        raise CaffeError(f"{path}: cannot be read as HDF5: {_hdf5_reason(error)}") from None
+
+
+_HDF5_ERRORS = (OSError, RuntimeError, ValueError, KeyError, TypeError)  # h5py's, damaged files
+
+
+def _hdf5_reason(error: Exception) -> str:
+    """The cause in h5py's words, which may fill several lines."""
+    text = reason(error)
+    found = re.search(r"error message = '([^']*)'", text) or re.search(r"\(([^():]*)", text)
+    return found[1] if found else text.partition("\n")[0]
 
 
 def _check_dataset(dataset, rows: int, where: str) -> None:

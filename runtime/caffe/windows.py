@@ -6,12 +6,14 @@ A window (x1, y1, x2, y2) is given in pixels, its last row and column included.
 import math
 from collections.abc import Iterator
 from itertools import islice
+from operator import length_hint
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from . import sources
+from .blob import MAX_COUNT, checked_shape
 from .data_transformer import read_mean
 from .errors import CaffeError
 from .streams import numpy_generator
@@ -30,23 +32,33 @@ class Window(NamedTuple):
 
 def read_windows(path: str, root: str) -> list:
     """All windows of a file."""
-    words = iter([word for _, line in sources.read_lines(path, EXPECTED) for word in line.split()])
+    numbered = [
+        (number, word)
+        for number, line in sources.read_lines(path, EXPECTED)
+        for word in line.split()
+    ]
+    words = iter([word for _, word in numbered])
     windows: list[Window] = []
     for mark in words:
-        where = f"{path}: picture after {len(windows)} windows"
+        begin = len(numbered) - length_hint(words) - 1  # of the picture, then of the window
         try:
             if mark != "#":
                 raise ValueError
             _, picture, _, _, _, count = islice(words, 6)
-            windows += [_window(root + picture, words) for _ in range(int(count))]
+            for _ in range(int(count)):
+                begin = len(numbered) - length_hint(words)
+                windows.append(_window(root + picture, words))
         except ValueError:
-            raise CaffeError(f"{where}: expected {EXPECTED}") from None
+            number, _ = numbered[min(begin, len(numbered) - 1)]
+            raise CaffeError(f"{path}:{number}: expected {EXPECTED}") from None
     return windows
 
 
 def _window(path: str, words: Iterator) -> Window:
     label, overlap, *box = islice(words, 6)
     x1, y1, x2, y2 = map(int, box)
+    if max(map(abs, (int(label), x1, y1, x2, y2))) > MAX_COUNT:
+        raise ValueError
     return Window(path, int(label), float(overlap), (x1, y1, x2, y2))
 
 
@@ -91,6 +103,8 @@ class WindowSource:
         self._param, self._transform = param, transform
         self._size = transform.crop_size
         self._check()
+        shape = checked_shape((param.batch_size, 3, self._size, self._size))
+        self.shapes = [shape, shape[:1]]
         self._mean = self._read_mean()
         windows = read_windows(param.source, param.root_folder)
         self._foreground = [w for w in windows if w.overlap >= param.fg_threshold]
@@ -100,7 +114,6 @@ class WindowSource:
             if w.overlap < min(param.bg_threshold, param.fg_threshold)
         ]
         self._counts = self._share_out()
-        self.shapes = [(param.batch_size, 3, self._size, self._size), (param.batch_size,)]
 
     def _check(self) -> None:
         if not self._size:
@@ -110,6 +123,8 @@ class WindowSource:
                 f"context_pad is {self._param.context_pad}, expected less than half of "
                 f"crop_size {self._size}"
             )
+        if not 0 <= self._param.fg_fraction <= 1:
+            raise CaffeError(f"fg_fraction is {self._param.fg_fraction:g}, expected 0 to 1")
         if self._param.crop_mode not in ("warp", "square"):
             raise CaffeError(f'crop_mode is "{self._param.crop_mode}", expected warp or square')
 
@@ -140,8 +155,6 @@ class WindowSource:
         for name, windows, wanted in kinds:
             if wanted and not windows:
                 raise CaffeError(f"{self._param.source}: has no {name} windows")
-            if wanted < 0:
-                raise CaffeError(f"fg_fraction is {self._param.fg_fraction:g}, expected 0 to 1")
         return kinds
 
     def batch(self, seed: int, index: int) -> list:
@@ -160,6 +173,9 @@ class WindowSource:
         """The (3, size, size) pixels of a window less the mean; 0 outside of the picture."""
         planes = sources.read_planes(window.path, True)
         box, param, size = window.box, self._param, self._size
+        for first, last, length in zip(box, box[2:], planes.shape[:0:-1]):
+            if not (first <= last and first < length and last >= 0):
+                raise CaffeError(f"{window.path}: window {box} lies outside")
         if param.context_pad or param.crop_mode == "square":
             box = with_context(box, size, param.context_pad, param.crop_mode == "square")
         try:
@@ -167,8 +183,8 @@ class WindowSource:
             rows, top, height, _ = place(box[1], box[3], planes.shape[1], size)
             cut = np.ascontiguousarray(planes[:, rows, columns].transpose(1, 2, 0))
             cut = cv2.resize(cut, (width, height), interpolation=cv2.INTER_LINEAR)
-        except (cv2.error, ZeroDivisionError):
-            raise CaffeError(f"{window.path}: window {window.box} lies outside") from None
+        except cv2.error:
+            raise CaffeError(f"{window.path}: window {window.box} has no pixel left") from None
         if mirrored:
             cut, left = cut[:, ::-1], min(right, size - width)
         result = np.zeros((3, size, size), np.float32)

@@ -419,6 +419,11 @@ IMAGE_ERRORS = {
         image_layer("new_height: 3"),
         "image_data_param has new_height 3 and new_width 0, expected both or neither",
     ),
+    "large": (
+        image_layer("new_height: 4000000000 new_width: 3000000000"),
+        "pictures cannot be resized to 4000000000x3000000000, "
+        "expected at most 2147483647 values (channels x height x width)",
+    ),
     "grey": (
         image_layer(transform="force_gray: true"),
         "transform_param asks for grey, but image_data_param has is_color true",
@@ -428,6 +433,18 @@ IMAGE_ERRORS = {
         "image_data_param.mirror has no effect: move it to transform_param",
     ),
 }
+
+
+def test_a_batch_beyond_the_memory_is_refused_before_it_is_read(db, monkeypatch):
+    def no_memory(shape, dtype):
+        raise MemoryError(f"Unable to allocate 6.71 GiB for an array with shape {shape}")
+
+    monkeypatch.setattr(np, "empty", no_memory)
+    with pytest.raises(caffe.CaffeError) as error:
+        net_of(data_layer())
+    assert str(error.value) == (
+        'net.prototxt:1: layer "d" (Data): needs 6.71 GiB of memory, more than there is'
+    )
 
 
 @pytest.mark.parametrize("case", IMAGE_ERRORS)
@@ -591,6 +608,15 @@ def test_hdf5_data_errors(hdf5):
         net_of(layer("HDF5Data", "", "scale: 2"))
     with pytest.raises(caffe.CaffeError, match="none.txt: no such file, expected HDF5 file names"):
         net_of(hdf5_layer().replace("list.txt", "none.txt"))
+
+
+def test_hdf5_data_of_absurd_shape_names_its_file(hdf5):
+    with h5py.File("a.h5", "w") as file:
+        file.create_dataset("label", shape=(10**13,), chunks=(100,), dtype="f4")
+        file.create_dataset("data", shape=(10**13, 3, 6, 5), chunks=(1, 3, 6, 5), dtype="f4")
+    net = net_of(hdf5_layer())
+    with pytest.raises(caffe.CaffeError, match="HDF5Data.: a.h5: does not fit into memory: "):
+        net.forward()
 
 
 def test_hdf5_output_adds_batch_to_batch(hdf5):

@@ -273,7 +273,13 @@ def test_check_size(tool):
         ("img/ none.txt db", 'none.txt: no such file, expected a list of lines "name label"'),
         ("img/ bad.txt db", 'bad.txt:1: "alone" is not of the form "name label"'),
         ("img/ big.txt db", "big.txt:1: label 2147483648 takes more than 32 bits"),
+        (
+            "-resize_height 100000 -resize_width 90000 img/ list.txt db",
+            "pictures cannot be resized to 100000x90000, "
+            "expected at most 2147483647 values (channels x height x width)",
+        ),
         ("im/ list.txt db", "list.txt: none of its pictures can be read from im/"),
+        ("img/ list.txt none/db", "none/db: cannot be written: No such file or directory"),
         ("img/ list.txt list.txt/db", "list.txt/db: cannot be written: Not a directory"),
     ],
 )
@@ -323,6 +329,18 @@ def test_what_an_ended_process_left_is_replaced(tool):
     assert tool("convert_imageset img/ list.txt db")[0] == 0
     assert len(datums("db")) == 1
     assert sorted(os.listdir()) == ["db", "img", "list.txt"]
+
+
+def test_a_lack_of_memory_is_one_line(tool, monkeypatch):
+    pictures(1)
+
+    def no_memory(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr(sources, "read_planes", no_memory)
+    code, found = tool("convert_imageset img/ list.txt db")
+    assert (code, said(found, "F")) == (1, ["needs a lot of memory, more than there is"])
+    assert sorted(os.listdir()) == ["img", "list.txt"]
 
 
 # -- compute_image_mean ----------------------------------------------------------------------------
@@ -477,11 +495,15 @@ def test_features_in_leveldb(tool, net):
         ("W net.prototxt data,conv d,./d 1 lmdb", "d,./d: a database is named twice"),
         ("W net.prototxt fc7 d 1 lmdb", 'net.prototxt: has no blob "fc7", one that was to be'),
         ("W net.prototxt data,five d,f 1 lmdb", 'blob "five" has 5 axes, expected 4 at most'),
-        ("W net.prototxt data d 0 lmdb", 'the number of batches is "0", expected 1 or more'),
+        ("W net.prototxt data d 0 lmdb", 'the number of batches is "0", expected 1 to 999999999'),
+        (
+            f"W net.prototxt data d {'9' * 5000} lmdb",
+            f'the number of batches is "{"9" * 30}", expected 1 to 999999999',
+        ),
         ("W net.prototxt data d 1 hdf5", 'the database backend is "hdf5", expected lmdb or'),
         ("W net.prototxt data,conv d,there 1 lmdb", "there: exists already, expected the name"),
         ("W net.prototxt data d 1 lmdb GPU 99", "GPU 99 does not exist: torch finds "),
-        ("W net.prototxt data d 1 lmdb GPU x", 'the DEVICE_ID is "x", expected 0 or more'),
+        ("W net.prototxt data d 1 lmdb GPU x", 'the DEVICE_ID is "x", expected 0 to 999999999'),
     ],
 )
 def test_extract_features_refuses(tool, net, arguments, line):

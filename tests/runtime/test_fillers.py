@@ -112,9 +112,44 @@ def test_the_stream_alone_decides():
             (2, 1, 4, 5),
             "bilinear filler needs 4 axes and a square kernel; blob is (2, 1, 4, 5)",
         ),
+        (
+            'type: "uniform" min: nan',
+            SHAPE,
+            'filler "uniform" has min nan, expected a finite number',
+        ),
+        (
+            'type: "uniform" max: inf',
+            SHAPE,
+            'filler "uniform" has max inf, expected a finite number',
+        ),
+        (
+            'type: "uniform" min: -3e38 max: 3e38',
+            SHAPE,
+            'filler "uniform" has min -3e+38 and max 3e+38, '
+            "expected a range that a float32 can hold",
+        ),
+        (
+            'type: "gaussian" std: nan',
+            SHAPE,
+            'filler "gaussian" has std nan, expected a finite number',
+        ),
+        (
+            'type: "gaussian" mean: -inf',
+            SHAPE,
+            'filler "gaussian" has mean -inf, expected a finite number',
+        ),
     ],
 )
 def test_refused(text, shape, message):
     with pytest.raises(CaffeError) as caught:
         filled(text, shape)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("kind", ["xavier", "msra", "positive_unitball", "gaussian"])
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 3)])
+def test_empty_blobs_are_refused(kind, shape):
+    with pytest.raises(CaffeError) as caught:
+        filled(f'type: "{kind}"', shape)
+    assert str(caught.value) == f'filler "{kind}" has an empty blob to fill, {shape}'
+    assert filled('type: "constant"', shape).shape == shape

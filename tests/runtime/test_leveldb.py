@@ -77,3 +77,24 @@ def test_errors_are_one_line(records, tmp_path, monkeypatch):
     assert message("level") == (
         "level: a LevelDB is read by plyvel, which is missing: pip install plyvel"
     )
+
+
+def test_damaged_files_are_refused(records, tmp_path):
+    folder = (tmp_path / "level").rename(tmp_path / "damaged")
+    database = plyvel.DB("damaged")
+    database.compact_range()
+    database.close()
+    (table,) = folder.glob("*.ldb")
+    content = bytearray(table.read_bytes())
+    content[-8:] = bytes(8)  # the mark of a table
+    table.write_bytes(content)
+    assert message("damaged").startswith("damaged: the database is damaged: ")
+
+
+def test_a_key_that_cannot_be_found_again_is_refused(records, tmp_path):
+    (tmp_path / "level").rename(tmp_path / "changed")
+    database = open_leveldb("changed")
+    database.keys[2] = b"other"
+    with pytest.raises(CaffeError) as caught:
+        database.records([2])
+    assert str(caught.value) == 'changed: the database is damaged: key "other" has no value'

@@ -1,5 +1,7 @@
 """Building and running nets: what the recordings of genuine Caffe do not show."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -476,3 +478,46 @@ def test_bf16_computes_and_hands_out_float32(build):
     exact = net.blobs["conv"].data
     assert not np.array_equal(rough, exact)
     np.testing.assert_allclose(rough, exact, rtol=0.02, atol=0.02)
+
+
+@pytest.fixture
+def little_memory():
+    """The process may take a GB more than it has."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    with open("/proc/self/statm") as statm:
+        used = int(statm.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + 2**30, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+RELU = 'layer { name: "relu" type: "ReLU" bottom: "x" top: "y" }'
+LARGE = {
+    "Input": ("input_param { shape { dim: 2000000000 } }", RELU),
+    "DummyData": ("dummy_data_param { shape { dim: 2000000000 } }", ""),
+    "Parameter": ("parameter_param { shape { dim: 2000000000 } }", RELU),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
+@pytest.mark.parametrize("phase", [caffe.TRAIN, caffe.TEST])
+@pytest.mark.parametrize("kind", LARGE)
+def test_memory_that_is_not_there_is_told_with_its_layer(build, little_memory, kind, phase):
+    param, behind = LARGE[kind]
+    with pytest.raises(CaffeError) as caught:
+        build(
+            f'layer {{ name: "large" type: "{kind}" top: "x" {param} }}\n{behind}', phase
+        ).forward()
+    message = str(caught.value)
+    assert 'layer "large"' in message or 'layer "relu"' in message
+    assert message.endswith(": needs 8000000000 bytes of memory, more than there is")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
+def test_weights_that_do_not_fit_into_memory_are_told_with_their_layer(build, little_memory):
+    text = """layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 10 } } }
+    layer { name: "ip" type: "InnerProduct" bottom: "x" top: "y"
+      inner_product_param { num_output: 200000000 } }"""
+    with pytest.raises(CaffeError, match="2: layer .ip. .* needs 8000000000 bytes of memory"):
+        build(text)

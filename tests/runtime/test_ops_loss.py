@@ -7,6 +7,7 @@ import pytest
 from single_layer import build, forward, gradients, normal, refusal
 
 import caffe
+from caffe.ops.loss import NO_LABEL
 from caffe.proto.caffe_pb2 import BlobProto
 
 SCORES = normal(2, 5, 3, 4) * 3
@@ -249,6 +250,14 @@ def test_accuracy(top_k, ignored):
     np.testing.assert_allclose(per_class, right / np.maximum(total, 1))
 
 
+@pytest.mark.parametrize("label", [-(2.0**40), -(2.0**63), -100])
+def test_no_label_is_ignored_unasked(label):
+    assert int(np.float32(NO_LABEL)) != NO_LABEL
+    layer, _ = build('type: "SoftmaxWithLoss"', (2, 5), (2,))
+    with pytest.raises(caffe.CaffeError, match="a label is not one of the 5 classes"):
+        forward(layer, normal(2, 5), [3, label])
+
+
 def test_accuracy_counts_ties_as_wrong_and_nothing_as_0():
     layer, _ = build('type: "Accuracy"', (3, 2), (3,))
     assert forward(layer, [[1, 1], [0, 1], [0, 1]], [0, 1, 0])[0] == pytest.approx(1 / 3)
@@ -330,3 +339,8 @@ def test_accuracy_counts_ties_as_wrong_and_nothing_as_0():
 )
 def test_refused(text, bottoms, message):
     assert refusal(text, *bottoms) == message
+
+
+@pytest.mark.parametrize("kind", ["EuclideanLoss", "SigmoidCrossEntropyLoss"])
+def test_bottoms_without_items_are_refused(kind):
+    assert refusal(f'type: "{kind}"', (), ()) == "bottom 0 is (), expected an axis of items"

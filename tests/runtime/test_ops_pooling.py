@@ -170,6 +170,12 @@ def test_spp_joins_levels():
             "kernel 6 with stride 2 and pad 0 does not fit a bottom of 4x3",
         ),
         (
+            "kernel_size: 2000000000 pad: 1000000000",
+            (2, 3, 4, 5),
+            "pad 1000000000 makes planes of 2000000004x2000000005, "
+            "expected at most 2147483647 cells",
+        ),
+        (
             "global_pooling: true kernel_size: 2",
             (2, 3, 4, 5),
             "global_pooling takes the bottom's size; kernel_size must not be given",

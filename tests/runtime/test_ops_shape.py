@@ -205,6 +205,13 @@ def test_argmax():
     assert build('type: "ArgMax"', (2, 3, 4, 5, 6))[1] == [(2, 1, 1, 1, 1)]
 
 
+def test_argmax_of_one_axis_takes_each_item_by_itself():
+    layer, tops = build('type: "ArgMax" argmax_param { out_max_val: true }', (3,))
+    assert tops == [(3, 2, 1)]
+    found = forward(layer, [5.0, -1, 7])[0]
+    np.testing.assert_array_equal(found, [[[0], [5]], [[0], [-1]], [[0], [7]]])
+
+
 def test_argmax_prefers_the_higher_index():
     layer, _ = build('type: "ArgMax" argmax_param { top_k: 3 }', (1, 5))
     np.testing.assert_array_equal(forward(layer, [[7.0, 1, 7, 1, 7]])[0], [[[4, 2, 0]]])
@@ -326,6 +333,12 @@ SHAPE = (2, 3, 4, 5)
             1,
             "the selector, the last bottom, is (2, 3), expected one value per item",
         ),
+        (
+            'type: "Filter"',
+            [(), ()],
+            1,
+            "the selector, the last bottom, is (), expected one value per item",
+        ),
         ('type: "Filter"', [SHAPE, (4,)], 1, "bottom 0 is (2, 3, 4, 5), expected 4 items"),
         ('type: "Filter"', [SHAPE, (2,)], 2, "has 2 top(s), expected 1, one less than bottoms"),
         (
@@ -334,6 +347,7 @@ SHAPE = (2, 3, 4, 5)
             1,
             "top_k is 4, expected at most 3; bottom is (2, 3, 4, 5)",
         ),
+        ('type: "ArgMax"', [()], 1, "bottom is (), expected at least 1 axis"),
         ('type: "ArgMax" argmax_param { top_k: 0 }', [SHAPE], 1, "top_k is 0, expected at least 1"),
         (
             'type: "Reduction" reduction_param { axis: -5 }',

@@ -134,6 +134,67 @@ def test_empty_and_cut_databases_are_refused(tmp_path):
     )
 
 
+def set_u16(path, offset, value):
+    """Change two bytes of a database, as a damaged disk does."""
+    with open(f"{path}/data.mdb", "r+b") as file:
+        file.seek(offset)
+        file.write(value.to_bytes(2, "little"))
+
+
+@pytest.fixture
+def three_pages(tmp_path):
+    """The folder of an LMDB of 4 records on two leaves under a root, and its bytes."""
+    path = str(tmp_path / "db")
+    sources.write_lmdb(path, [(b"key%d" % i, b"v" * 1300) for i in range(4)])
+    with open(f"{path}/data.mdb", "rb") as file:
+        return path, file.read()
+
+
+LEAF, BRANCH, OVERFLOW = 2, 1, 4  # flags of LMDB's pages
+COUNTS = 120, 4096 + 120  # where its two meta pages have the number of records
+
+
+@pytest.mark.parametrize("flags", [BRANCH, OVERFLOW])
+def test_a_damaged_page_is_refused(three_pages, flags):
+    path, content = three_pages
+    leaves = [
+        offset
+        for offset in range(8192, len(content), 4096)
+        if content[offset + 10] == LEAF and b"key" in content[offset : offset + 4096]
+    ]
+    set_u16(path, leaves[0] + 10, flags)
+    read = sources.open_lmdb(path)
+    assert message_of(read.first).startswith(f"{path}: the database is damaged: ")
+    assert message_of(read.records, [0]).startswith(f"{path}: the database is damaged: ")
+
+
+def test_a_changed_count_of_records_is_refused(three_pages):
+    path, _ = three_pages
+    for offset in COUNTS:
+        set_u16(path, offset, 5)
+    read = sources.open_lmdb(path)
+    complaint = f"{path}: the database is damaged: it has not the 5 records that it counts"
+    assert len(read) == 5 and message_of(read.records, [0]) == complaint
+
+
+def test_an_absurd_count_of_records_is_refused(three_pages):
+    path, _ = three_pages
+    for offset in COUNTS:
+        set_u16(path, offset + 6, 0x7F00)
+    assert message_of(sources.open_lmdb, path).startswith(
+        f"{path}: the database is damaged: it counts 9151"
+    )
+
+
+def test_a_key_that_cannot_be_found_again_is_refused(three_pages):
+    path, content = three_pages
+    with open(f"{path}/data.mdb", "r+b") as file:
+        file.write(content.replace(b"key1", b"zzzz"))
+    assert message_of(sources.open_lmdb(path).records, range(4)) == (
+        f'{path}: the database is damaged: key "zzzz" has no value'
+    )
+
+
 def test_a_database_that_is_being_closed_is_waited_for(tmp_path):
     sources.write_lmdb(tmp_path / "db", [(b"k", b"v")])
     other = lmdb.open(str(tmp_path / "db"), readonly=True, lock=False)
@@ -228,6 +289,13 @@ def test_pictures_are_resized_bilinearly(tmp_path):
     assert sources.read_planes(path, False, (10, 3)).shape == (1, 10, 3)
 
 
+def test_a_picture_that_cannot_be_resized_is_named(tmp_path):
+    path = str(tmp_path / "a.png")
+    cv2.imwrite(path, picture(2, 3, 1))
+    message = message_of(sources.read_planes, path, False, (1 << 40, 1))
+    assert message == f"{path}: cannot be resized to {1 << 40}x1"
+
+
 def test_picture_errors_name_the_file(tmp_path):
     path = str(tmp_path / "none.png")
     assert message_of(sources.read_planes, path, True) == (
@@ -262,6 +330,9 @@ def test_labels_of_an_image_list_are_read_as_in_c(tmp_path):
         ("", ' is empty, expected a list of lines "name label"'),
         ("\n \n", ' is empty, expected a list of lines "name label"'),
         ("a.png 1\n\nb.png\n", '3: "b.png" is not of the form "name label"'),
+        ("a.png 2147483648\n", "1: label 2147483648 takes more than 32 bits"),
+        (f"a.png -{'9' * 400}\n", f"1: label -{'9' * 19}... takes more than 32 bits"),
+        (f"a.png 1\nb.png {'9' * 5000}\n", f"2: label {'9' * 20}... takes more than 32 bits"),
         ("7\n", '1: "7" is not of the form "name label"'),
     ],
 )
@@ -302,6 +373,31 @@ def test_hdf5_errors(tmp_path):
     assert message_of(sources.read_hdf5, path, ["t"]) == f"{path}: t: holds |S4, expected numbers"
     (tmp_path / "a.h5").write_text("text")
     assert message_of(sources.read_hdf5, path, ["x"]).startswith(f"{path}: cannot be read as HDF5")
+    assert message_of(sources.read_hdf5, path, ["x"]).endswith("HDF5: file signature not found")
+    assert message_of(sources.read_hdf5, str(tmp_path), ["x"]) == (
+        f"{tmp_path}: cannot be read as HDF5: Is a directory"
+    )
+
+
+def test_damaged_rows_of_hdf5_name_the_file(tmp_path):
+    path = str(tmp_path / "a.h5")
+    with h5py.File(path, "w") as file:
+        rows = file.create_dataset("x", data=np.ones((7, 5)), chunks=(7, 5), fletcher32=True)
+        at = rows.id.get_chunk_info(0).byte_offset
+    with open(path, "r+b") as file:
+        file.seek(at)
+        file.write(b"damage")
+    assert sources.hdf5_shapes(path, ["x"]) == [(7, 5)]
+    message = message_of(sources.read_hdf5, path, ["x"])
+    assert message.startswith(f"{path}: cannot be read as HDF5: ") and "\n" not in message
+
+
+def test_the_cause_in_many_lines_of_h5py_is_found():
+    error = OSError(
+        "Unable to synchronously open file (file read failed: time = Sun Nov 29\n, filename = "
+        "'a.h5', errno = 5, error message = 'Input/output error', offset = 8)"
+    )
+    assert sources._hdf5_reason(error) == "Input/output error"
 
 
 def rows_of(path):

@@ -107,6 +107,13 @@ def test_the_same_batches_after_a_resume(folder):
         (FIELDS + " crop_mode: 'wrap'", "crop_size: 6", 'crop_mode is "wrap", expected warp'),
         (FIELDS + " fg_threshold: 2", "crop_size: 6", "windows.txt: has no foreground windows"),
         (FIELDS + " fg_fraction: 2", "crop_size: 6", "fg_fraction is 2, expected 0 to 1"),
+        (FIELDS + " fg_fraction: inf", "crop_size: 6", "fg_fraction is inf, expected 0 to 1"),
+        (FIELDS + " fg_fraction: nan", "crop_size: 6", "fg_fraction is nan, expected 0 to 1"),
+        (
+            FIELDS,
+            "crop_size: 4000000000",
+            "cannot reshape a blob to (8, 3, 4000000000, 4000000000)",
+        ),
         (FIELDS + " mirror: true", "crop_size: 6", "move it to transform_param"),
         (FIELDS, "crop_size: 6 mean_value: 1 mean_value: 2", "mean_value is given 2 times"),
     ],
@@ -117,14 +124,27 @@ def test_refused(fields, transform, message, folder):
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["a.png 3 14 12 0", "# 0\na.png 3 14", "# 0\na 3 4 5 1\n1 x"])
-def test_a_broken_list(text, folder):
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a.png 3 14 12 0", 1),
+        ("# 0\na.png 3 14", 1),
+        ("# 0\na 3 4 5 1\n1 x", 3),
+        (LIST.replace("0 0.1 0 3 5 8", "0 0.1 0 3 5"), 5),  # the next number is taken
+        (LIST.replace("9 16 1", "9 16 2"), 8),
+        (LIST.replace("3 0.9", f"{'9' * 400} 0.9"), 3),
+    ],
+)
+def test_a_broken_list(text, line, folder):
     Path("windows.txt").write_text(text)
-    with pytest.raises(CaffeError, match="windows.txt: picture after 0 windows: expected a list"):
+    with pytest.raises(CaffeError, match=f"windows.txt:{line}: expected a list"):
         make_net()
 
 
-def test_a_window_outside_of_its_picture(folder):
-    Path("windows.txt").write_text(LIST.replace("0 3 5 8", "20 3 25 8"))
-    with pytest.raises(CaffeError, match=r"a.png: window .20, 3, 25, 8. lies outside"):
-        make_net().forward()
+@pytest.mark.parametrize("box", ["20 3 25 8", "-11 -19 -22 -28", "3 9 4 8", "0 -9 5 -2"])
+@pytest.mark.parametrize("fields", ["", " crop_mode: 'square' context_pad: 2"])
+def test_a_window_outside_of_its_picture(box, fields, folder):
+    Path("windows.txt").write_text(LIST.replace("0 3 5 8", box))
+    message = f"a.png: window \\({box.replace(' ', ', ')}\\) lies outside"
+    with pytest.raises(CaffeError, match=message):
+        make_net(FIELDS + fields).forward()

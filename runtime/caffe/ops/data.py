@@ -46,7 +46,9 @@ class BatchLayer(Layer):
 
     def setup(self, shapes: list) -> None:
         source = self.open_source()
-        self._top_shapes = source.shapes
+        self._top_shapes = [checked_shape(shape) for shape in source.shapes]
+        for shape in self._top_shapes:
+            np.empty(shape, np.float32)  # what never fits is refused before anything is read
         self._batches = Prefetcher(_tensors_of(source.batch), self.prefetch())
 
     def prefetch(self) -> int:
@@ -196,6 +198,7 @@ class ImageDataLayer(BatchLayer):
                 f"image_data_param has new_height {param.new_height} and new_width "
                 f"{param.new_width}, expected both or neither"
             )
+        sources.check_resize(param.new_height, param.new_width, param.is_color)
         transformer = DataTransformer(self.param.transform_param, self.phase)
         if transformer.color not in (None, param.is_color):
             raise CaffeError(
@@ -254,10 +257,11 @@ class HDF5Source:
         starts = np.cumsum([0] + [self._rows[f] for f in files])
         turn = bisect_right(starts, place) - 1
         file = files[turn]
+        arrays = self._load(self._paths[file], self._names)
         rows = np.arange(self._rows[file])
         if self._shuffle:
             rows = shuffled(seed, f"rows of {file}", epoch, self._rows[file])
-        return rows[place - starts[turn] :], self._load(self._paths[file], self._names)
+        return rows[place - starts[turn] :], arrays
 
 
 @register("HDF5Data")

@@ -16,7 +16,7 @@ from ..proto.caffe_pb2 import BlobProto, HingeLossParameter, LossParameter
 from .common import FLT_MIN, canonical_axis, damped_sqrt, widened, with_gradient_of
 
 LEAST_PROBABILITY = 1e-20  # in the logarithms of Infogain and Multinomial
-NO_LABEL = -(2**40)  # what no float label is when there is no ignore_label
+NO_LABEL = -(2**40) - 1  # for no ignore_label: too long a number for any label, a float32
 
 
 def check_label_count(shapes: list, axis: int) -> None:
@@ -66,6 +66,8 @@ class _Loss(Layer):
     no_gradient_bottoms: tuple = (1,)
 
     def reshape(self, shapes):
+        if not shapes[0]:
+            raise CaffeError("bottom 0 is (), expected an axis of items")
         if shapes[0][:1] != shapes[1][:1]:
             raise CaffeError(
                 f"bottom 1 is {shapes[1]}, expected as many items as bottom 0, {shapes[0]}"

@@ -5,7 +5,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from ..blob import checked_shape
+from ..blob import MAX_COUNT, checked_shape
 from ..errors import CaffeError
 from ..layer import Layer, register
 from ..proto.caffe_pb2 import TRAIN, PoolingParameter
@@ -188,6 +188,12 @@ class Pooling(_PoolingBase):
 
     def reshape(self, shapes):
         self.check_axes(shapes[0])
+        height, width = (n + 2 * p for n, p in zip(shapes[0][2:], self._pad))
+        if height * width > MAX_COUNT:  # torch walks over every cell of the border
+            raise CaffeError(
+                f"pad {times(self._pad)} makes planes of {height}x{width}, "
+                f"expected at most {MAX_COUNT} cells"
+            )
         top = (*shapes[0][:2], *self._geometry(shapes[0]).size(shapes[0][2:]))
         return [top] * len(self.param.top)
 

@@ -37,7 +37,7 @@ class ArgMax(Layer):
     Of equal values the one of higher index counts as larger. With `axis`: along it, indices or
     with `out_max_val` the values. Without: over all axes but the first, as (N, 1, top_k), or with
     `out_max_val` (N, 2, top_k), indices before values; a bottom of more than 3 axes adds axes of
-    1.
+    1. Of a bottom (N) each item is its own maximum.
     """
 
     differentiable = False
@@ -52,6 +52,8 @@ class ArgMax(Layer):
             self.axis = canonical_axis(param.axis, bottom)
             available = bottom[self.axis]
             self._top = (*bottom[: self.axis], param.top_k, *bottom[self.axis + 1 :])
+        elif not bottom:
+            raise CaffeError("bottom is (), expected at least 1 axis")
         else:
             self.axis, available = None, math.prod(bottom[1:])
             ones = (1,) * (len(bottom) - 3)
@@ -66,7 +68,7 @@ class ArgMax(Layer):
         x = bottom[0].detach()
         axis, k = self.axis, self.param.argmax_param.top_k
         if axis is None:
-            x, axis = x.flatten(1), 1
+            x, axis = x.reshape(len(x), math.prod(x.shape[1:])), 1
         values, index = x.flip(axis).sort(dim=axis, descending=True, stable=True)
         values, index = values.narrow(axis, 0, k), index.narrow(axis, 0, k)
         index = (x.shape[axis] - 1 - index).to(at_least_float32(x.dtype))

@@ -256,7 +256,7 @@ class Filter(Layer):
 
     def reshape(self, shapes):
         selector = shapes[-1]
-        if math.prod(selector[1:]) != 1:
+        if not selector or math.prod(selector[1:]) != 1:
             raise CaffeError(
                 f"the selector, the last bottom, is {selector}, expected one value per item"
             )
