@@ -18,6 +18,10 @@ class PictureNet(Net):
 
     def __init__(self, model_file, pretrained_file, mean, input_scale, raw_scale, channel_swap):
         super().__init__(model_file, TEST, weights=pretrained_file)
+        if not self.inputs or len(self.blobs[self.inputs[0]].shape) != 4:
+            raise CaffeError(
+                f"{model_file}: expected an Input of 4 axes first, which takes pictures"
+            )
         self._input = self.inputs[0]
         self.transformer = io.Transformer({self._input: self.blobs[self._input].shape})
         self.transformer.set_transpose(self._input, (2, 0, 1))
@@ -33,6 +37,8 @@ class PictureNet(Net):
     def _outputs_for(self, pictures: Iterable[np.ndarray]) -> np.ndarray:
         """The first output for each picture."""
         prepared = [self.transformer.preprocess(self._input, picture) for picture in pictures]
+        if not prepared:
+            raise CaffeError("no pictures are given, expected at least one")
         return self.forward_all(**{self._input: np.array(prepared)})[self.outputs[0]]
 
 

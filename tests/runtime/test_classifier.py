@@ -1,6 +1,7 @@
 """Classifier and Detector: which pixels reach the net, and what is refused."""
 
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -67,6 +68,27 @@ def test_preparation(files):
     (found,) = classifier.predict([image], oversample=False).reshape(1, 3)
     expected = (means(image)[[2, 0, 1]] * 255 - mean) * 0.5
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'layer { name: "d" type: "DummyData" top: "d" dummy_data_param { shape { dim: 2 } } }',
+        'layer { name: "d" type: "Input" top: "d" input_param { shape { dim: 2 dim: 3 } } }',
+    ],
+)
+def test_a_net_that_takes_no_pictures_is_refused(files, text):
+    Path(files[0]).write_text(text)
+    with pytest.raises(CaffeError) as caught:
+        caffe.Classifier(*files)
+    expected = "expected an Input of 4 axes first, which takes pictures"
+    assert str(caught.value) == f"{files[0]}: {expected}"
+
+
+@pytest.mark.parametrize("oversample", [True, False])
+def test_no_pictures_are_refused(files, oversample):
+    with pytest.raises(CaffeError, match="no pictures are given, expected at least one"):
+        caffe.Classifier(*files).predict([], oversample)
 
 
 def test_pictures_may_not_be_smaller_than_the_input(files):
