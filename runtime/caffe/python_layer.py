@@ -54,10 +54,14 @@ class PythonLayer(Layer):
         cls = getattr(module, wanted.layer, None)
         if not inspect.isclass(cls):
             raise CaffeError(f'module "{wanted.module}" has no class "{wanted.layer}"')
-        self.user: Any = cls.__new__(cls)
-        PyLayer.__init__(self.user, self.blobs)
-        self.user.param_str = wanted.param_str
-        self.user.phase = phase
+        self.user: Any = self._made(cls, wanted.param_str, phase)
+
+    def _made(self, cls: Any, param_str: str, phase: int) -> Any:
+        """An object of the user's class, as it is before its setup."""
+        user = cls.__new__(cls)
+        PyLayer.__init__(user, self.blobs)
+        user.param_str, user.phase = param_str, phase
+        return user
 
     def _view(self, blobs: list, device) -> list:
         return [TensorBlob(b, device) for b in blobs] if self.user.device_tensors else blobs
