@@ -5,6 +5,9 @@ The module is imported, so it is code: run only nets whose Python layers you tru
 """
 
 import importlib
+import inspect
+from types import ModuleType
+from typing import Any
 
 from .blob import BlobVec, TensorBlob
 from .errors import CaffeError
@@ -49,10 +52,7 @@ class PythonLayer(Layer):
             module = importlib.import_module(wanted.module)
         except ImportError as error:
             raise CaffeError(f'cannot import module "{wanted.module}": {error}') from error
-        cls = getattr(module, wanted.layer, None)
-        if not isinstance(cls, type):
-            raise CaffeError(f'module "{wanted.module}" has no class "{wanted.layer}"')
-        self.user = cls.__new__(cls)
+        self.user = _instance(module, wanted.layer)
         PyLayer.__init__(self.user, self.blobs)
         self.user.param_str = wanted.param_str
         self.user.phase = phase
@@ -84,6 +84,14 @@ class PythonLayer(Layer):
         self.user.backward(
             self._view(top, device), list(propagate_down), self._view(bottom, device)
         )
+
+
+def _instance(module: ModuleType, name: str) -> Any:
+    """An object of a class of a module, without what its own `__init__` does."""
+    cls = getattr(module, name, None)
+    if not inspect.isclass(cls):
+        raise CaffeError(f'module "{module.__name__}" has no class "{name}"')
+    return cls.__new__(cls)
 
 
 def _current_device():
