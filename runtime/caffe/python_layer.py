@@ -6,6 +6,7 @@ The module is imported, so it is code: run only nets whose Python layers you tru
 
 import importlib
 import inspect
+from types import ModuleType
 from typing import Any
 
 from .blob import BlobVec, TensorBlob
@@ -51,17 +52,10 @@ class PythonLayer(Layer):
             module = importlib.import_module(wanted.module)
         except ImportError as error:
             raise CaffeError(f'cannot import module "{wanted.module}": {error}') from error
-        cls = getattr(module, wanted.layer, None)
-        if not inspect.isclass(cls):
-            raise CaffeError(f'module "{wanted.module}" has no class "{wanted.layer}"')
-        self.user: Any = self._made(cls, wanted.param_str, phase)
-
-    def _made(self, cls: Any, param_str: str, phase: int) -> Any:
-        """An object of the user's class, as it is before its setup."""
-        user = cls.__new__(cls)
-        PyLayer.__init__(user, self.blobs)
-        user.param_str, user.phase = param_str, phase
-        return user
+        self.user = _instance(module, wanted.layer)
+        PyLayer.__init__(self.user, self.blobs)
+        self.user.param_str = wanted.param_str
+        self.user.phase = phase
 
     def _view(self, blobs: list, device) -> list:
         return [TensorBlob(b, device) for b in blobs] if self.user.device_tensors else blobs
@@ -90,6 +84,14 @@ class PythonLayer(Layer):
         self.user.backward(
             self._view(top, device), list(propagate_down), self._view(bottom, device)
         )
+
+
+def _instance(module: ModuleType, name: str) -> Any:
+    """An object of a class of a module, without what its own `__init__` does."""
+    cls = getattr(module, name, None)
+    if not inspect.isclass(cls):
+        raise CaffeError(f'module "{module.__name__}" has no class "{name}"')
+    return cls.__new__(cls)
 
 
 def _current_device():
