@@ -202,7 +202,7 @@ def test_coloured_images_are_copied_if_asked(main, network, folder, capsys):
     ("arguments", "message"),
     [
         (["a.png", "--network", "plian"], 'network "plian": neither a folder'),
-        (["a.png", "--network", "plain"], "caffe train -solver"),
+        (["a.png", "--network", "plain"], "train: train_network plain --data DATA --work WORK"),
         (
             ["a.png", "--network", "NET", "--weights", "no.caffemodel"],
             "no.caffemodel: no such file",
