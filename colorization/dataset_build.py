@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from colorization.dataset_names import PRIOR, TRAIN
+from colorization.dataset_names import PRIOR, SETS, TRAIN, lmdb_name
 from colorization.dataset_parts import (
     FRAMES,
     LMDB,
@@ -93,11 +93,7 @@ def build_dataset(
     making some there.
     """
     output.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(locked(output))
-        except BlockingIOError as error:
-            raise DatasetError(f"{output}: another process is making a data set there") from error
+    with locked(output, DatasetError(f"{output}: another process is making a data set there")):
         return _build(parts, recipe, split, output, workers, say, warn)
 
 
@@ -185,8 +181,9 @@ def _finished(parts: list[Part], recipe: Recipe, output: Path) -> dict[str, Reco
 
 def _refuse_others(output: Path) -> None:
     """Raise DatasetError where a set would be replaced that was not made here."""
-    own = (output / STAMP).is_file() or (output / "parts").is_dir()
-    for name in () if own else ("train_lmdb", "val_lmdb", "test_lmdb", PRIOR, "index.html"):
+    if (output / STAMP).is_file() or (output / "parts").is_dir():
+        return
+    for name in (*map(lmdb_name, SETS), PRIOR, "index.html"):
         if (output / name).exists():
             raise DatasetError(f"{output / name}: was not made here; choose another folder")
 

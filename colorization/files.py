@@ -75,26 +75,26 @@ def _is_alive(process: int) -> bool:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes that ask for this folder away; BlockingIOError if one is in it.
+def locked(folder: Path, busy: Exception) -> Iterator[None]:
+    """Keep other processes that ask for this folder away; raises `busy` if one is in it.
 
     The lock ends with the block, or with the process. On file systems without locks there is none.
     """
     handle = os.open(folder, os.O_RDONLY) if fcntl else None
     try:
         if handle is not None:
-            _lock(handle)
+            _lock(handle, busy)
         yield
     finally:
         if handle is not None:
             os.close(handle)
 
 
-def _lock(handle: int) -> None:
+def _lock(handle: int, busy: Exception) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise
+    except BlockingIOError as error:
+        raise busy from error
     except OSError:
         pass  # a file system without locks
 

@@ -183,11 +183,7 @@ def _locked(folder: Path, target: Path) -> Iterator[None]:
     """Make the folder and keep other processes away until the block, or this process, ends."""
     with _writing(target):
         folder.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(locked(folder))
-        except BlockingIOError as error:
-            raise UnwritableError(f"{target}: another process is writing it") from error
+    with locked(folder, UnwritableError(f"{target}: another process is writing it")):
         yield
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from colorization.caffe_train import TrainingError, caffe_train
-from colorization.dataset import prior, resized, write_lmdb
+from colorization.dataset import prior, write_lmdb
 from colorization.dataset_names import PRIOR, TRAIN, lmdb_name
 from colorization.files import write_text
 from colorization.keyframes import digest_of
@@ -22,6 +22,7 @@ from colorization.prototxts import (
     write_training,
 )
 from colorization.rebalancing import save_prior
+from colorization.resizing import resized
 from colorization.snapshots import latest_state, model_path, remove_snapshots
 
 _LEARNING_RATE_DROP = 0.75  # share of the iterations after which the rate is multiplied by gamma

@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from math import ceil
@@ -110,11 +109,7 @@ def train(plan: Plan, data: Path, work: Path, gpu: int | None = None) -> Path:
     begun in another way, TrainingError while another process trains in it.
     """
     work.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(locked(work))
-        except BlockingIOError as error:
-            raise TrainingError(f"{work}: another process is training there") from error
+    with locked(work, TrainingError(f"{work}: another process is training there")):
         _begin(plan, data, work)
         return _train(plan, data, work, gpu)
 

@@ -65,7 +65,10 @@ def test_a_folder_keeps_to_how_its_training_was_begun(data, tmp_path):
 
 def test_one_process_trains_in_a_folder(data, tmp_path):
     (tmp_path / "work").mkdir()
-    with locked(tmp_path / "work"), pytest.raises(TrainingError, match="another process is train"):
+    with (
+        locked(tmp_path / "work", AssertionError()),
+        pytest.raises(TrainingError, match="another process is train"),
+    ):
         training.train(SMALL, data, tmp_path / "work")
     assert list((tmp_path / "work").iterdir()) == []
 

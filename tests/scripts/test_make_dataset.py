@@ -383,7 +383,7 @@ def test_sets_that_others_made_are_not_replaced(main, folder, capsys):
 def test_one_process_at_a_time(main, folder, capsys):
     make_films(2)
     Path("data").mkdir()
-    with locked(Path("data")):
+    with locked(Path("data"), AssertionError()):
         code, out, err = run(main, "film_1.mkv", "film_2.mkv", capsys=capsys)
     message = "make_dataset: data: another process is making a data set there\n"
     assert (code, out, err) == (1, "", message)
