@@ -20,8 +20,7 @@ import numpy as np
 
 from . import binaryproto, log, sources
 from .cli import Flag, FlagError, flag_usage, parse
-from .errors import CaffeError
-from .layer import WithinMemory
+from .errors import CaffeError, lack_of_memory
 from .leveldb import open_leveldb
 from .proto.caffe_pb2 import TEST, BlobProto, Datum
 
@@ -323,11 +322,10 @@ def _end(name: str, work: Callable[[], None]) -> int:
     """The exit code of the work, whose failure gets one line; a signal ends it like Ctrl-C."""
     terminate = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with WithinMemory():
-            work()
+        work()
         return 0
-    except (CaffeError, OSError, ValueError) as error:  # the last two: what Python layers raise
-        log.fatal(f"{name}.cpp:1", str(error))
+    except (CaffeError, OSError, ValueError, MemoryError) as error:
+        log.fatal(f"{name}.cpp:1", str(lack_of_memory(error) or error))
         return 1
     except KeyboardInterrupt:
         log.error(f"{name}.cpp:1", "interrupted; nothing is written")

@@ -1,5 +1,6 @@
 """The error that a user of the runtime can cause, where it is, and names that it may suggest."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -38,7 +39,10 @@ class LayerPlaces:
         return CaffeError(f"{self.source}{line}: {layer}: {error}")
 
     def naming(self, index: int, layer_param) -> "_Naming":
-        """A context in which errors tell their place; those of Python layers keep their type."""
+        """A context in which errors tell their place; those of Python layers keep their type.
+
+        A lack of memory becomes a CaffeError.
+        """
         return _Naming(self, index, layer_param)
 
 
@@ -50,8 +54,9 @@ class _Naming:
         return self
 
     def __exit__(self, kind, error, traceback):
-        if isinstance(error, CaffeError):
-            raise self._located(error) from error
+        lack = lack_of_memory(error)
+        if lack or isinstance(error, CaffeError):
+            raise self._located(lack or error) from error
         if isinstance(error, (Exception, SystemExit)):
             error.located = self._located(_words(error))
         if isinstance(error, Exception):
@@ -63,6 +68,17 @@ class _Naming:
 
     def _located(self, error: "Exception | str") -> CaffeError:
         return self._places.located(self._index, self._layer_param, error)
+
+
+def lack_of_memory(error: "BaseException | None") -> "CaffeError | None":
+    """What numpy's, Python's or torch's error of missing memory, on the host or a GPU, says."""
+    torchs = type(error).__name__ == "OutOfMemoryError"  # without an import of torch
+    unallocated = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    if not (isinstance(error, MemoryError) or torchs or unallocated):
+        return None
+    found = re.search(r"\d[\d.]* (bytes|[KMGTPE]iB)", str(error))
+    amount = found[0] if found else "a lot"
+    return CaffeError(f"needs {amount} of memory, more than there is")
 
 
 def _words(error: BaseException) -> str:

@@ -6,14 +6,13 @@ from `forward` by automatic differentiation of this one layer; override `differe
 Caffe's gradient is not that of its forward.
 """
 
-import re
 from collections import Counter
 
 import torch
 
 from . import context, streams
 from .blob import Blob, BlobVec
-from .errors import CaffeError
+from .errors import CaffeError, lack_of_memory
 
 REGISTRY: dict = {}
 
@@ -238,33 +237,13 @@ class Explaining:
     def __exit__(self, kind, error, traceback):
         if not isinstance(error, (IndexError, RuntimeError, ZeroDivisionError)):
             return
-        if _lacks_memory(error):
+        if lack_of_memory(error):
             return
         for i, x in enumerate(self.inputs):
             if not x.numel():
                 raise CaffeError(
                     f"cannot compute with bottom {i}: it is empty, {tuple(x.shape)}"
                 ) from error
-
-
-class WithinMemory:
-    """Context in which a lack of memory becomes a CaffeError that says how much was wanted."""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, traceback):
-        if error is not None and _lacks_memory(error):
-            found = re.search(r"\d[\d.]* (bytes|[KMGTPE]iB)", str(error))
-            amount = found[0] if found else "a lot"
-            raise CaffeError(f"needs {amount} of memory, more than there is") from error
-
-
-def _lacks_memory(error: BaseException) -> bool:
-    """Whether it is numpy's, Python's or torch's error of missing memory, on the host or a GPU."""
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def layer_type_list() -> list:

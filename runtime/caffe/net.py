@@ -2,15 +2,13 @@
 
 import os
 from collections import OrderedDict, deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 
 from . import context, inference_plan, log, prototxt, streams, weights
 from .blob import Blob
 from .errors import CaffeError, LayerPlaces
-from .layer import Layer, WithinMemory
+from .layer import Layer
 from .net_building import Builder, prepare
 from .net_debug import log_backward, log_forward, log_params
 from .proto import caffe_pb2
@@ -206,10 +204,8 @@ class Net(NetMethods):
                 raise CaffeError(f'infer needs a value for input "{name}"')
         return tuple(values[name] for name in names)
 
-    @contextmanager
-    def _naming(self, index: int) -> Iterator[None]:
-        with self._places.naming(index, self.layers[index].param), WithinMemory():
-            yield
+    def _naming(self, index: int):
+        return self._places.naming(index, self.layers[index].param)
 
     def _users(self, outputs: list) -> dict:
         """For each layer that `outputs` need: the bottoms that nobody reads after it."""

@@ -7,7 +7,7 @@ import torch
 from . import graph, log, ops, prototxt, python_layer, streams, upgrade
 from .blob import Blob, shape_string
 from .errors import CaffeError, LayerPlaces, similar
-from .layer import REGISTRY, Layer, WithinMemory, layer_type_list
+from .layer import REGISTRY, Layer, layer_type_list
 from .ops.common import in_place
 from .proto import caffe_pb2
 
@@ -46,7 +46,7 @@ class Builder:
     def build(self, param, places: LayerPlaces) -> list:
         """Append all layers of a NetParameter; the names of the blobs that none of them reads."""
         for index, layer_param in enumerate(param.layer):
-            with places.naming(index, layer_param), WithinMemory():
+            with places.naming(index, layer_param):
                 self._append_layer(index, layer_param)
         self._prune_backward()
         if param.force_backward:
