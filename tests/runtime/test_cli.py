@@ -14,20 +14,15 @@ from cli_streams import messages
 from training import SOLVER, write_folder
 
 import caffe
-from caffe import binaryproto, cli, context, log
+from caffe import binaryproto, cli, context
 from caffe.solver import Action
 
 RUNTIME = Path(caffe.__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
-def as_before(monkeypatch):
-    """Settings of the process end with the test."""
+def told_as_without_settings(monkeypatch):
     monkeypatch.delenv("GLOG_minloglevel", raising=False)
-    state, shown = dict(context._state), dict(log._state)
-    yield
-    context._state.update(state)
-    log._state.update(shown)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from cli_streams import differences, messages
 
 import caffe
-from caffe import binaryproto, cli, data_tools, log, sources
+from caffe import binaryproto, cli, data_tools, sources
 from caffe.io import array_to_datum
 from caffe.leveldb import open_leveldb
 from caffe.proto.caffe_pb2 import BlobProto, Datum
@@ -24,11 +24,8 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "data_tools"
 
 
 @pytest.fixture(autouse=True)
-def quiet_afterwards(monkeypatch):
+def told_as_without_settings(monkeypatch):
     monkeypatch.delenv("GLOG_minloglevel", raising=False)
-    level = log._state["level"]
-    yield
-    log._state["level"] = level
 
 
 @pytest.fixture(autouse=True)

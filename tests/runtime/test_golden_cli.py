@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from cli_streams import differences, messages
 
-from caffe import cli, log
+from caffe import cli
 from caffe.solver_types import SGDSolver, get_solver
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "cli"
@@ -23,13 +23,6 @@ BAD = [name for name in CASES if name.startswith("bad_")]
 # Cut short by a signal, at an iteration that nobody chose.
 BY_SIGNAL = [name for name in CASES if name.startswith("train_sig")]
 GOOD = [name for name in CASES if name not in BAD and name not in BY_SIGNAL]
-
-
-@pytest.fixture(autouse=True)
-def quiet_afterwards():
-    level = log._state["level"]
-    yield
-    log._state["level"] = level
 
 
 @pytest.fixture

@@ -35,8 +35,7 @@ def build(tmp_path):
         path.write_text(text)
         return filled(caffe.Net(str(path), phase))
 
-    yield build
-    caffe.set_precision("fp32")
+    return build
 
 
 def numbers(*shape, seed=0):

@@ -16,10 +16,7 @@ LINE = re.compile(r"([IWEF])(\d{4} \d\d:\d\d:\d\d\.\d{6}) +(\d+) ([\w.]+:\d+)\] 
 
 @pytest.fixture(autouse=True)
 def level():
-    before = log._state["level"]
     log.init_log(log.INFO)
-    yield
-    log._state["level"] = before
 
 
 def test_line_has_glogs_prefix(capsys):

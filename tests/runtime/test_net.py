@@ -467,11 +467,9 @@ def test_bf16_computes_and_hands_out_float32(build):
     net = build(NET + LOSS, caffe.TRAIN)
     net.blobs["data"].data[...] = images(2, 3, 6, 7)
     caffe.set_precision("bf16")
-    try:
-        net.forward()
-        net.backward()
-    finally:
-        caffe.set_precision("fp32")
+    net.forward()
+    net.backward()
+    caffe.set_precision("fp32")
     rough = net.blobs["conv"].data.copy()
     assert rough.dtype == np.float32 and net.params["conv"][0].diff.any()
     net.forward()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import caffe
-from caffe import cli, log
+from caffe import cli
 from caffe.errors import CaffeError
 
 MODULE = """
@@ -100,14 +100,11 @@ layer { name: "d" type: "Convolution" bottom: "c" top: "d" convolution_param { n
     (tmp_path / "filters.prototxt").write_text(filters)
     monkeypatch.setattr(caffe.context, "channels_last", lambda: True)
     caffe.set_precision("bf16")
-    try:
-        net = caffe.Net("filters.prototxt", caffe.TRAIN)
-        net.blobs["x"].data[...] = 1
-        net.forward()
-        net.blobs["d"].diff[...] = 1
-        net.backward()
-    finally:
-        caffe.set_precision("fp32")
+    net = caffe.Net("filters.prototxt", caffe.TRAIN)
+    net.blobs["x"].data[...] = 1
+    net.forward()
+    net.blobs["d"].diff[...] = 1
+    net.backward()
     assert net.layers[2].user.plain == (True, "torch.float32")
     assert net.blobs["c"].data.tolist() == np.full((1, 3, 3, 2), 9.0).tolist()
     assert net.blobs["d"].data.tolist() == np.full((1, 2, 3, 2), 27.0).tolist()
@@ -144,9 +141,7 @@ def command(capsys):
 
 @pytest.fixture
 def quiet(monkeypatch):
-    """The log's level and verbosity are as before after the test."""
     monkeypatch.delenv("GLOG_v", raising=False)
-    monkeypatch.setitem(log._state, "level", log._state["level"])
 
 
 @pytest.mark.parametrize("code", ERRORS)

@@ -18,13 +18,6 @@ from caffe.proto import caffe_pb2
 TOOLS = sorted((Path(__file__).parents[1] / "golden" / "tools").iterdir())
 
 
-@pytest.fixture(autouse=True)
-def quiet_afterwards():
-    level = log._state["level"]
-    yield
-    log._state["level"] = level
-
-
 def net(text):
     return prototxt.parse(text, caffe_pb2.NetParameter)
 
