@@ -20,7 +20,8 @@ def seeded_net(deploy: str) -> caffe.Net:
         for i, blob in enumerate(blobs):
             value = torch.randn(blob.shape, generator=draws)
             if net.layer_dict[name].type == "BatchNorm":
-                value = (0.1 * value, 0.5 + value.abs(), torch.ones(1))[i]
+                # A mean behind a ReLU, as trained networks have it, is not negative.
+                value = (0.1 * value.abs(), 0.5 + value.abs(), torch.ones(1))[i]
             elif len(blob.shape) > 1:
                 value *= (2 / value[0].numel()) ** 0.5
             else:

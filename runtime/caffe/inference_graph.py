@@ -15,7 +15,9 @@ class Step:
     `bottoms` and `tops` number values: each layer makes new ones, also where it works in place.
     A convolution's `before` are factors and shifts of its channels, folded into its weights; then
     comes the sum with the value `other`, if any, then a ReLU of this `slope`, if any, then `after`,
-    again factors and shifts.
+    again factors and shifts. Where `hands_on`, only filters read the top, and each of them has this
+    `after` as its `takes_on`: its weights can take in the factors. They also take in the `gain`, by
+    which the bottom is to be multiplied.
     """
 
     number: int  # of the first layer
@@ -27,6 +29,9 @@ class Step:
     other: "int | None" = None
     slope: "float | None" = None
     after: list = field(default_factory=list)
+    gain: float = 1.0
+    hands_on: bool = False
+    takes_on: list = field(default_factory=list)
 
     @property
     def reads(self) -> list:
@@ -62,7 +67,10 @@ def graph_of(net, inputs: Iterable, outputs: Iterable) -> Graph:
         steps.append(Step(number, layer, read, new, is_plane_filter(layer)))
         values.update(zip(tops, new))
     results = {name: values[name] for name in outputs}
-    return Graph(_fused(steps, set(results.values())), given, results)
+    kept = set(results.values())
+    steps = _without_gains(_fused(steps, kept), kept)
+    _hand_on(steps, kept)
+    return Graph(steps, given, results)
 
 
 def passes_on(layer) -> bool:
@@ -119,6 +127,41 @@ def _absorb(step: Step, follower: Step, made: set) -> bool:
     else:
         return False
     return True
+
+
+def _without_gains(steps: list, kept: set) -> list:
+    """The steps without those that multiply by a number what only filters read."""
+    left: list = []
+    for step in reversed(steps):
+        readers = _filters_alone(left, step.tops[0], kept) if _is_gain(step.layer) else []
+        for reader in readers:
+            reader.gain *= step.layer.param.power_param.scale
+            reader.bottoms = step.bottoms
+        if not readers:
+            left.append(step)
+    return left[::-1]
+
+
+def _hand_on(steps: list, kept: set) -> None:
+    """Find the filters that can take on the factors of what stands after the ReLU before them."""
+    for step in steps:
+        if step.after and step.slope == 0 and step.other is None:
+            readers = _filters_alone(steps, step.tops[0], kept)
+            step.hands_on = bool(readers)
+            for reader in readers:
+                reader.takes_on = step.after
+
+
+def _filters_alone(steps: list, value: int, kept: set) -> list:
+    """The steps that read a value, if they are filters of it and nothing else needs it."""
+    readers = [step for step in steps if value in step.reads]
+    alone = all(step.fuses and step.other != value for step in readers)
+    return readers if alone and value not in kept else []
+
+
+def _is_gain(layer) -> bool:
+    param = layer.param.power_param
+    return layer.type == "Power" and param.power == 1 and param.shift == 0
 
 
 def is_plane_filter(layer) -> bool:

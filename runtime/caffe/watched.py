@@ -1,5 +1,6 @@
 """Noticing that parameter blobs have changed since what follows from them was computed."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -8,47 +9,52 @@ from .blob import CPU, Blob, SyncedMemory
 
 
 class Watch:
-    """Tells whether any of some blobs has changed since it was asked last.
+    """Tells which of some blobs have changed since it was asked last.
 
     A blob changes by getting other memory, by an operation of torch's, which counts up the tensor's
     version, or through a numpy view, which leaves no trace: while a view lives, contents are
     compared. Once nobody holds a view, the memory is told so, and the next view is of a copy.
     """
 
-    def __init__(self, blobs: list):
-        self._blobs = blobs
-        self._states: list = [None] * len(blobs)
+    def __init__(self, blobs: Iterable):
+        self._states: list = [(blob, None) for blob in blobs]
 
-    def changed(self) -> bool:
-        """Whether any blob changed; the first answer is True."""
-        pairs = list(zip(self._states, self._blobs))
-        changed = [state is None or state.differs(blob) for state, blob in pairs]
-        self._states = [
-            _state(blob) if differs or state.copy is not None and not _viewed(blob) else state
-            for differs, (state, blob) in zip(changed, pairs)
-        ]
-        return any(changed)
+    def changed(self) -> list:
+        """The blobs that changed; at first all of them."""
+        changed = []
+        for i, (blob, state) in enumerate(self._states):
+            differs = state is None or state.differs(blob)
+            if differs:
+                changed.append(blob)
+            if differs or state.copy is not None and not _viewed(blob):
+                self._states[i] = (blob, _state(blob))
+        return changed
 
 
-@dataclass
+@dataclass(slots=True)
 class _Traced:
-    """A blob whose changes leave traces; the tensor is kept so that its address stays its own."""
+    """A blob whose changes leave traces; what is kept here keeps its address to itself."""
 
+    shape: tuple
+    memory: SyncedMemory
     tensor: torch.Tensor
+    address: int
     version: int
-    copy = None
+    copy: None = None
 
     def differs(self, blob: Blob) -> bool:
-        now = blob.data_tensor(CPU)
+        memory, tensor = blob._data, self.tensor
         return (
-            blob._data.viewed
-            or now.data_ptr() != self.tensor.data_ptr()
-            or now.shape != self.tensor.shape
-            or _version(now) != self.version
+            memory is not self.memory
+            or memory._tensor is not tensor
+            or memory._host is not None
+            or blob._shape is not self.shape
+            or tensor.data_ptr() != self.address
+            or tensor._version != self.version
         )
 
 
-@dataclass
+@dataclass(slots=True)
 class _Copied:
     """A blob that may change without a trace, and what it was."""
 
@@ -59,19 +65,16 @@ class _Copied:
 
 
 def _state(blob: Blob) -> "_Traced | _Copied":
-    tensor = blob.data_tensor(CPU)
-    if _viewed(blob) or tensor.is_inference():
-        return _Copied(tensor.clone())
-    return _Traced(tensor.detach(), _version(tensor))
+    content, memory = blob.data_tensor(CPU), blob._data
+    if _viewed(blob) or content.is_inference():
+        return _Copied(content.clone())
+    tensor = memory._tensor
+    return _Traced(blob.shape, memory, tensor, tensor.data_ptr(), tensor._version)
 
 
 def _viewed(blob: Blob) -> bool:
     release_unused_view(blob._data)
     return blob._data.viewed
-
-
-def _version(tensor: torch.Tensor) -> int:
-    return -1 if tensor.is_inference() else tensor._version
 
 
 def release_unused_view(memory: SyncedMemory) -> None:

@@ -11,7 +11,7 @@ import torch
 from filled_net import filled
 
 import caffe
-from caffe import inference_graph, inference_plan
+from caffe import filter_step, inference_graph, inference_plan
 from caffe.errors import CaffeError
 from colorization.network import networks
 
@@ -165,6 +165,13 @@ def test_a_sum_leaves_alone_what_is_read_later(build):
     assert_infers(net, {"x": numbers(2, 6, 9, 7)}, ["m"])
 
 
+def test_a_sum_with_what_the_filter_reads_leaves_it_alone(build):
+    text = chain((CONV, "a", "x", "a", 5), (CONV, "b", "a", "b", 5))
+    net = build(text + 'layer { name: "s" type: "Eltwise" bottom: "a" bottom: "b" top: "s" }')
+    assert [step.other for step in steps(net)] == [None, steps(net)[1].bottoms[0]]
+    assert_infers(net, {"x": numbers(2, 6, 9, 7)})
+
+
 def test_sums_of_another_kind_stay_layers(build):
     for options in ("operation: PROD", "coeff: 1 coeff: -1", "operation: MAX"):
         net = build(
@@ -245,10 +252,151 @@ def test_without_onednn_layers_compute_one_by_one(build, monkeypatch):
     net = build(FUSED["sum"])
     given = {"x": numbers(2, 6, 9, 7)}
     with monkeypatch.context() as patch:
-        patch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+        patch.setattr(torch.backends.mkldnn, "enabled", False)
         found = net.infer(given, ["sum"])["sum"]
     assert not net._plans
     torch.testing.assert_close(found, net.infer(given, ["sum"])["sum"])
+
+
+# What stands behind a ReLU, in the weights of the filters that read it
+
+READ_BY = {
+    "conv": (CONV, "d", "n", "d", 4),
+    "groups": (CONV.replace("pad: 1", "pad: 2 dilation: 2 group: 2"), "d", "n", "d", 4),
+    "deconv": (CONV.replace("Convolution", "Deconvolution"), "d", "n", "d", 3),
+    "deconv in groups": (
+        CONV.replace("Convolution", "Deconvolution").replace("pad: 1", "pad: 1 stride: 2 group: 2"),
+        *("d", "n", "d", 8),
+    ),
+}
+SCALE = 'layer { name: "%s" type: "Scale" bottom: "%s" top: "%s" }\n'
+
+
+def normalised(*readers, made_by="Convolution", scaled=()):
+    """A net whose filter `c` has a ReLU, a normalisation and perhaps a Scale; others read it."""
+    first = (CONV.replace("Convolution", made_by), "c", "x", "c", 6)
+    return chain(first, (RELU, "r", "c", "c"), (NORM, "n", "c", "n"), *scaled, *readers)
+
+
+def with_means(net, *means):
+    """The net with what a normalisation behind a ReLU has: means that are not negative."""
+    net.params["n"][0].data[...] = means
+    return net
+
+
+@pytest.mark.parametrize("made_by", ["Convolution", "Deconvolution"])
+@pytest.mark.parametrize("reader", READ_BY.values(), ids=READ_BY)
+@pytest.mark.parametrize("precision, relative", [("fp32", 1e-5), ("bf16", 0.02)])
+def test_factors_behind_a_relu_are_in_the_next_weights(
+    build, reader, made_by, precision, relative, monkeypatch
+):
+    net = with_means(build(normalised(reader, made_by=made_by)), 3, 0.5, 0, 1e-20, 40, 0.1)
+    assert [step.hands_on for step in steps(net, ["d"])] == [True, False]
+    given = {"x": numbers(2, 6, 9, 7)}
+    expected = net._infer_by_layers(given, ["d"])["d"]
+    monkeypatch.setattr(torch, "batch_norm", None)  # which no step needs
+    caffe.set_precision(precision)
+    found = net.infer(given, ["d"])["d"]
+    assert (found - expected).abs().max() <= relative * expected.abs().max()
+
+
+def test_several_filters_take_on_the_same_factors(build):
+    net = build(normalised(READ_BY["conv"], (CONV, "e", "n", "e", 3)))
+    assert [len(step.takes_on) for step in steps(net)] == [0, 1, 1]
+    assert_infers(with_means(net, 3, 0.5, 0, 1, 4, 0.1), {"x": numbers(2, 6, 9, 7)})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda net: net.params["n"][0].data.__setitem__(2, -1),
+        lambda net: net.params["s"][0].data.__setitem__(2, -1),
+        lambda net: net.params["n"][0].data.__setitem__(slice(None), 5),
+        lambda net: net.params["s"][0].data.__setitem__(2, 0),
+        lambda net: net.params["n"][2].data.__setitem__(0, 0),
+    ],
+    ids=["negative mean", "negative factor", "other means", "no factor", "no statistics"],
+)
+def test_factors_that_change_are_seen_on_both_sides(build, change):
+    net = build(normalised(READ_BY["conv"], scaled=[(SCALE, "s", "n", "n")]))
+    net.params["s"][0].data[...] = [1, 2, 3, 4, 5, 6]
+    given = {"x": numbers(2, 6, 9, 7)}
+    before = net._infer_by_layers(given, ["d"])["d"]
+    for means in (1, 2):
+        assert_infers(with_means(net, *6 * [means]), given, ["d"])
+    change(net)
+    assert_infers(net, given, ["d"])
+    assert not torch.equal(net.infer(given, ["d"])["d"], before)
+
+
+@pytest.mark.parametrize(
+    "text, outputs",
+    [
+        (normalised(READ_BY["conv"]), ["d", "n"]),
+        (
+            normalised(
+                READ_BY["conv"], ('layer { name: "%s" type: "TanH" bottom: "n" top: "t" }', "t")
+            ),
+            None,
+        ),
+        (
+            normalised(READ_BY["conv"]).replace(" }\n", " relu_param { negative_slope: 0.2 } }\n"),
+            ["d"],
+        ),
+        (
+            normalised((CONV, "d", "n", "d", 6))
+            + 'layer { name: "s" type: "Eltwise" bottom: "n" bottom: "d" top: "s" }',
+            ["s"],
+        ),
+    ],
+    ids=["an output", "another layer", "leaky", "a sum"],
+)
+def test_what_others_read_too_keeps_its_factors(build, text, outputs):
+    net = with_means(build(text), 3, 0.5, 0, 1, 4, 0.1)
+    assert not any(step.hands_on or step.takes_on for step in steps(net, outputs))
+    assert_infers(net, {"x": numbers(2, 6, 9, 7)}, outputs)
+
+
+POWER = 'layer { name: "%s" type: "Power" bottom: "%s" top: "%s" power_param { %s } }\n'
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_a_number_before_filters_is_in_their_weights(build, in_place):
+    top = "x" if in_place else "p"
+    net = build(
+        chain(
+            (POWER, "half", "x", top, "scale: 0.5"),
+            (POWER, "third", top, top, "scale: -3"),
+            (CONV, "c", top, "c", 5),
+            (CONV.replace("Convolution", "Deconvolution"), "d", top, "d", 4),
+        )
+    )
+    assert [(step.layer.name, step.gain) for step in steps(net)] == [("c", -1.5), ("d", -1.5)]
+    assert_infers(net, {"x": numbers(2, 6, 9, 7)})
+
+
+@pytest.mark.parametrize(
+    "layers, outputs",
+    [
+        ([(POWER, "p", "x", "p", "scale: 2 shift: 1"), (CONV, "c", "p", "c", 5)], ["c"]),
+        ([(POWER, "p", "x", "p", "scale: 2 power: 2"), (CONV, "c", "p", "c", 5)], ["c"]),
+        ([(POWER, "p", "x", "p", "scale: 2"), (CONV, "c", "p", "c", 5)], ["c", "p"]),
+        (
+            [
+                (POWER, "p", "x", "p", "scale: 2"),
+                (CONV, "c", "p", "c", 5),
+                (POWER, "q", "p", "q", "power: 3"),
+            ],
+            ["c", "q"],
+        ),
+        ([(POWER, "p", "x", "p", "scale: 2")], ["p"]),
+    ],
+    ids=["a shift", "a power", "an output", "another layer", "no filter"],
+)
+def test_other_numbers_stay_layers(build, layers, outputs):
+    net = build(chain(*layers))
+    assert steps(net, outputs)[0].layer.name == "p"
+    assert_infers(net, {"x": numbers(2, 6, 9, 7)}, outputs)
 
 
 # Changed weights
@@ -312,9 +460,9 @@ def test_weights_of_a_file_and_of_another_net_are_seen(build, tmp_path):
 def test_weights_are_prepared_once(build, monkeypatch):
     net = build(FUSED["sum"])
     prepared = []
-    prepare = inference_plan.FilterStep._prepare
+    prepare = filter_step.FilterStep._prepare
     monkeypatch.setattr(
-        inference_plan.FilterStep,
+        filter_step.FilterStep,
         "_prepare",
         lambda step, shape: (prepared.append(step), prepare(step, shape)),
     )
@@ -343,14 +491,14 @@ def test_several_threads_may_use_one_net(build, monkeypatch):
     given = [{"x": numbers(2, 6, 9, 7) * (1 + n)} for n in range(8)]
     expected = [build(FUSED["sum"]).infer(x, ["sum"])["sum"] for x in given]
     prepared = []
-    prepare = inference_plan.FilterStep._prepare
+    prepare = filter_step.FilterStep._prepare
 
     def slowly(step, shape):
         prepared.append(step)
         time.sleep(0.05)  # so that the others come meanwhile
         prepare(step, shape)
 
-    monkeypatch.setattr(inference_plan.FilterStep, "_prepare", slowly)
+    monkeypatch.setattr(filter_step.FilterStep, "_prepare", slowly)
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(lambda x: net.infer(x, ["sum"])["sum"], given))
     torch.testing.assert_close(results, expected)
