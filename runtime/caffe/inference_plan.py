@@ -25,6 +25,7 @@ from .watched import Watch
 
 _making = Lock()  # of plans, and what their watches have seen: several threads may use one net
 PLANS = 2  # that a net keeps, each with its prepared weights
+OFTEN = 8  # passes with inputs of some shapes, after which it pays to move values to huge pages
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}
 ANY_ORDER = {  # layers that compute alike however their bottoms lie in memory
     *("AbsVal", "BNLL", "BatchNorm", "Bias", "Clip", "Concat", "Dropout", "ELU", "Eltwise", "Exp"),
@@ -97,9 +98,8 @@ class Plan:
 
     def _computed(self, inputs: dict) -> dict:
         self._passes[_shapes(inputs)] += 1
-        # Now weights are in place, and later passes get the same memory; a net that keeps its tops
-        # has two sets of them in turn.
-        settling = self._passes[_shapes(inputs)] in (2, 3)
+        # Later passes get the same memory; a net that keeps its tops has two sets of them in turn.
+        settling = self._passes[_shapes(inputs)] in (OFTEN, OFTEN + 1)
         values: dict = {self._graph.inputs[name]: x for name, x in inputs.items()}
         with _making:
             for changed in self._watch.changed():

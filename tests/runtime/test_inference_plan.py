@@ -479,6 +479,18 @@ def test_weights_are_prepared_once(build, monkeypatch):
     assert len(prepared) == 4 and view is not None
 
 
+def test_only_values_of_shapes_that_come_often_are_moved(build, monkeypatch):
+    net = build(FUSED["sum"])
+    passes: list = []
+    monkeypatch.setattr(inference_plan, "use_huge_pages", lambda *memory: passes.append(i))
+    for i in range(1, 13):
+        net.infer({"x": numbers(1, 6, 9 + i, 7)}, ["sum"])
+    assert passes == []
+    for i in range(1, 13):
+        net.infer({"x": numbers(2, 6, 9, 7)}, ["sum"])
+    assert passes == [inference_plan.OFTEN] * 2 + [inference_plan.OFTEN + 1] * 2
+
+
 def test_a_net_keeps_few_plans(build):
     net = build(FUSED["conv, norm, scale, bias, relu"])
     for output in (["c"], ["n"], ["c", "n"], ["n", "c"]):
