@@ -481,14 +481,17 @@ def test_weights_are_prepared_once(build, monkeypatch):
 
 def test_only_values_of_shapes_that_come_often_are_moved(build, monkeypatch):
     net = build(FUSED["sum"])
-    passes: list = []
-    monkeypatch.setattr(inference_plan, "use_huge_pages", lambda *memory: passes.append(i))
-    for i in range(1, 13):
-        net.infer({"x": numbers(1, 6, 9 + i, 7)}, ["sum"])
-    assert passes == []
-    for i in range(1, 13):
-        net.infer({"x": numbers(2, 6, 9, 7)}, ["sum"])
-    assert passes == [inference_plan.OFTEN] * 2 + [inference_plan.OFTEN + 1] * 2
+    moved: list = []
+    monkeypatch.setattr(inference_plan, "use_huge_pages", lambda *memory: moved.append(memory))
+
+    def moved_after(height):
+        before = len(moved)
+        net.infer({"x": numbers(2, 6, height, 7)}, ["sum"])
+        return len(moved) - before
+
+    assert [moved_after(height) for height in range(9, 21)] == [0] * 12
+    later = [moved_after(21) for _ in range(inference_plan.OFTEN + 4)]
+    assert later == [0] * (inference_plan.OFTEN - 1) + [2, 2, 0, 0, 0]
 
 
 def test_a_net_keeps_few_plans(build):
