@@ -47,6 +47,11 @@ class FilterStep:
         """Let the weights be prepared anew, as `blobs` have changed."""
         self._prepared = False
 
+    def settle(self) -> None:
+        """Move the prepared weights to huge pages."""
+        mkldnn = torch.ops.mkldnn
+        use_huge_pages(mkldnn.data_ptr(self._weight), mkldnn._nbytes(self._weight))
+
     def __call__(self, values: dict) -> tuple:
         x = self._input(values, self._bottom)
         if not self._prepared:
@@ -98,40 +103,36 @@ class FilterStep:
         self._after, self._activation = None, _relu(step.slope)
         if step.after:
             p, q = per_channel(step.after, channels)
-            if step.hands_on and _relative(p, q):
-                depth = _depth(q)
+            depth = _depth(p, q) if step.hands_on else None
+            if depth is None:
+                self._after = (p, q, torch.zeros_like(p), torch.ones_like(p))
+            else:
                 scale, shift = scale * p / depth, shift * p / depth - 1
                 self._activation = ("hardtanh", [-1.0, _LARGEST])
-            else:
-                self._after = (p, q, torch.zeros_like(p), torch.ones_like(p))
         self._bias = scale * bias[0] + shift if bias else shift
         if self._other is not None or self._transposed:
             # The operator with a sum wants one type for all; torch 2.4's transposed one with few
             # channels misreads a bias of another type.
             self._bias = self._bias.to(self._dtype)
-        weight = self._scaled(weight, step.gain * scale)
+        weight = self._scaled(weight, step.gain * scale, first_axis=not self._transposed)
         if step.takes_on:
-            p, q = per_channel(step.takes_on, shape[1])
-            if _relative(p, q):
-                weight = self._with_bottom_scaled(weight, _depth(q))
+            depth = _depth(*per_channel(step.takes_on, shape[1]))
+            if depth is not None:
+                weight = self._scaled(weight, depth, first_axis=self._transposed)
         self._weight = self._reordered(weight.to(self._dtype), shape)
         self._parameters_for(shape)
-        mkldnn = torch.ops.mkldnn
-        use_huge_pages(mkldnn.data_ptr(self._weight), mkldnn._nbytes(self._weight))
 
-    def _scaled(self, weight: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-        """The weights with a factor for each channel of the top."""
-        if not self._transposed:
-            return weight * scale.view(-1, 1, 1, 1)
-        # W is (channels, num_output / group, *kernel)
-        return _by_groups(weight, scale.view(self._layer.group, 1, -1, 1, 1))
+    def _scaled(self, weight: torch.Tensor, scale: torch.Tensor, first_axis: bool) -> torch.Tensor:
+        """The weights with a factor for each channel, on their first axis or their second.
 
-    def _with_bottom_scaled(self, weight: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-        """The weights with a factor for each channel of the bottom."""
-        if self._transposed:
+        W is (num_output, channels / group, *kernel), or (channels, num_output / group, *kernel) of
+        a Deconvolution.
+        """
+        if first_axis:
             return weight * scale.view(-1, 1, 1, 1)
-        # W is (num_output, channels / group, *kernel)
-        return _by_groups(weight, scale.view(self._layer.group, 1, -1, 1, 1))
+        factors = scale.view(self._layer.group, 1, -1, 1, 1)
+        groups = weight.reshape(len(factors), -1, *weight.shape[1:])
+        return (groups * factors).reshape(weight.shape)
 
     def _reordered(self, weight: torch.Tensor, shape: torch.Size) -> torch.Tensor:
         w, group = self._layer.window, self._layer.group
@@ -145,12 +146,6 @@ class FilterStep:
         )
 
 
-def _by_groups(weight: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    """Weights (A, B, *kernel), A in groups, with factors (group, 1, B, 1, 1)."""
-    groups = weight.reshape(len(scale), -1, *weight.shape[1:])
-    return (groups * scale).reshape(weight.shape)
-
-
 def _relu(slope: "float | None") -> tuple:
     """The activation's name and numbers, as torch's operators take them."""
     if slope is None:
@@ -158,13 +153,10 @@ def _relu(slope: "float | None") -> tuple:
     return ("leaky_relu", [slope]) if slope else ("relu", [])
 
 
-def _relative(p: torch.Tensor, q: torch.Tensor) -> bool:
-    """Whether relu(y) p + q is d max(f y - 1, -1) with d > 0 and f >= 0 in all channels."""
-    return bool((p >= 0).all() and (q <= 0).all())
-
-
-def _depth(q: torch.Tensor) -> torch.Tensor:
-    return (-q).clamp(min=LEAST_SHIFT)
+def _depth(p: torch.Tensor, q: torch.Tensor) -> "torch.Tensor | None":
+    """The d > 0 with which relu(y) p + q is d max(f y - 1, -1) in all channels, if there is one."""
+    found = (p >= 0).all() and (q <= 0).all()
+    return (-q).clamp(min=LEAST_SHIFT) if found else None
 
 
 def per_channel(layers: list, channels: int) -> tuple:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from .proto.caffe_pb2 import TRAIN, EltwiseParameter
@@ -46,6 +47,11 @@ class Graph:
     steps: list
     inputs: dict
     outputs: dict
+
+    @cached_property
+    def made_by_filters(self) -> set:
+        """The values that filters make."""
+        return {value for step in self.steps if step.fuses for value in step.tops}
 
 
 def graph_of(net, inputs: Iterable, outputs: Iterable) -> Graph:
@@ -133,7 +139,7 @@ def _without_gains(steps: list, kept: set) -> list:
     """The steps without those that multiply by a number what only filters read."""
     left: list = []
     for step in reversed(steps):
-        readers = _filters_alone(left, step.tops[0], kept) if _is_gain(step.layer) else []
+        readers = filters_alone(left, step.tops[0], kept) if _is_gain(step.layer) else []
         for reader in readers:
             reader.gain *= step.layer.param.power_param.scale
             reader.bottoms = step.bottoms
@@ -146,13 +152,13 @@ def _hand_on(steps: list, kept: set) -> None:
     """Find the filters that can take on the factors of what stands after the ReLU before them."""
     for step in steps:
         if step.after and step.slope == 0 and step.other is None:
-            readers = _filters_alone(steps, step.tops[0], kept)
+            readers = filters_alone(steps, step.tops[0], kept)
             step.hands_on = bool(readers)
             for reader in readers:
                 reader.takes_on = step.after
 
 
-def _filters_alone(steps: list, value: int, kept: set) -> list:
+def filters_alone(steps: list, value: int, kept: set) -> list:
     """The steps that read a value, if they are filters of it and nothing else needs it."""
     readers = [step for step in steps if value in step.reads]
     alone = all(step.fuses and step.other != value for step in readers)

@@ -19,13 +19,13 @@ import torch
 from . import context
 from .filter_step import FilterStep
 from .host_memory import use_huge_pages
-from .inference_graph import Graph, Step, graph_of
+from .inference_graph import Graph, Step, filters_alone, graph_of
 from .layer import Explaining
 from .watched import Watch
 
 _making = Lock()  # of plans, and what their watches have seen: several threads may use one net
 PLANS = 2  # that a net keeps, each with its prepared weights
-OFTEN = 8  # passes with inputs of some shapes, after which it pays to move values to huge pages
+OFTEN = 8  # passes with weights as they are and inputs of some shapes; moving memory takes several
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}
 ANY_ORDER = {  # layers that compute alike however their bottoms lie in memory
     *("AbsVal", "BNLL", "BatchNorm", "Bias", "Clip", "Concat", "Dropout", "ELU", "Eltwise", "Exp"),
@@ -97,15 +97,8 @@ class Plan:
             return self._computed(inputs)
 
     def _computed(self, inputs: dict) -> dict:
-        self._passes[_shapes(inputs)] += 1
-        # Later passes get the same memory; a net that keeps its tops has two sets of them in turn.
-        settling = self._passes[_shapes(inputs)] in (OFTEN, OFTEN + 1)
         values: dict = {self._graph.inputs[name]: x for name, x in inputs.items()}
-        with _making:
-            for changed in self._watch.changed():
-                for run in self._preparing:
-                    if any(blob is changed for blob in run.blobs):
-                        run.forget()
+        settling = self._begin(_shapes(inputs))
         for step, run, dead in zip(self._graph.steps, self._runs, self._dead):
             try:
                 tops = run(values)
@@ -114,12 +107,29 @@ class Plan:
                 with self._net._naming(step.number), Explaining(read):
                     raise
             if settling:
+                if isinstance(run, FilterStep):
+                    run.settle()
                 for top in tops:
                     use_huge_pages(top.data_ptr(), top.nbytes)
             values.update(zip(step.tops, tops))
             for value in dead:
                 del values[value]
         return {name: values[i] for name, i in self._graph.outputs.items()}
+
+    def _begin(self, shapes: tuple) -> bool:
+        """See which parameters changed, and whether it pays to move what is used to huge pages.
+
+        Passes to come get the same memory; a net that keeps its tops has two sets of it in turn.
+        """
+        with _making:
+            changed = self._watch.changed()
+            if changed:
+                self._passes.clear()
+                for run in self._preparing:
+                    if any(blob is other for blob in changed for other in run.blobs):
+                        run.forget()
+            self._passes[shapes] += 1
+            return self._passes[shapes] in (OFTEN, OFTEN + 1)
 
 
 def _shapes(inputs: dict) -> tuple:
@@ -129,25 +139,16 @@ def _shapes(inputs: dict) -> tuple:
 def _runner(net, step: Step, dtype: torch.dtype, in_place: bool, graph: Graph):
     """What computes a step."""
     if step.fuses:
-        return FilterStep(step, dtype, in_place, _made_by_filters(graph))
+        return FilterStep(step, dtype, in_place, graph.made_by_filters)
     if step.layer.type == "Softmax" and step.layer.param.softmax_param.axis == 1:
         top = net.tops[step.number][0]
         if len(top.shape) == 4:
-            return SoftmaxStep(step, dtype if _only_filters_read(graph, step) else torch.float32)
+            # What filters alone read they round in any case.
+            alone = filters_alone(graph.steps, step.tops[0], set(graph.outputs.values()))
+            return SoftmaxStep(step, dtype if alone else torch.float32)
     if step.layer.type == "InnerProduct" and dtype != torch.float32:
         return RoundedStep(net, step, dtype)
     return LayerStep(net, step)
-
-
-def _only_filters_read(graph: Graph, step: Step) -> bool:
-    """Whether what the step makes goes into nothing but filters, which round it."""
-    made = set(step.tops)
-    others = [other for other in graph.steps if not other.fuses]
-    return not made & {*graph.outputs.values(), *(v for other in others for v in other.bottoms)}
-
-
-def _made_by_filters(graph: Graph) -> set:
-    return {value for step in graph.steps if step.fuses for value in step.tops}
 
 
 def _dead_after(graph: Graph) -> list:
@@ -165,7 +166,7 @@ def _may_overwrite(graph: Graph) -> list:
     A layer's top may be its bottom itself; a convolution's top is always new.
     """
     shared = {value for step in graph.steps if not step.fuses for value in step.bottoms}
-    own = _made_by_filters(graph) - shared
+    own = graph.made_by_filters - shared
     return [
         step.other in dead and step.other in own - {*step.bottoms}
         for step, dead in zip(graph.steps, _dead_after(graph))

@@ -48,7 +48,7 @@ class _Traced:
             memory is not self.memory
             or memory._tensor is not tensor
             or memory._host is not None
-            or blob._shape is not self.shape
+            or blob._shape != self.shape
             or tensor.data_ptr() != self.address
             or tensor._version != self.version
         )

@@ -483,6 +483,7 @@ def test_only_values_of_shapes_that_come_often_are_moved(build, monkeypatch):
     net = build(FUSED["sum"])
     moved: list = []
     monkeypatch.setattr(inference_plan, "use_huge_pages", lambda *memory: moved.append(memory))
+    monkeypatch.setattr(filter_step, "use_huge_pages", lambda *memory: moved.append(memory))
 
     def moved_after(height):
         before = len(moved)
@@ -490,8 +491,11 @@ def test_only_values_of_shapes_that_come_often_are_moved(build, monkeypatch):
         return len(moved) - before
 
     assert [moved_after(height) for height in range(9, 21)] == [0] * 12
-    later = [moved_after(21) for _ in range(inference_plan.OFTEN + 4)]
-    assert later == [0] * (inference_plan.OFTEN - 1) + [2, 2, 0, 0, 0]
+    # Two filters, each with its weights and its top.
+    expected = [0] * (inference_plan.OFTEN - 1) + [4, 4, 0, 0, 0]
+    assert [moved_after(21) for _ in expected] == expected
+    net.params["a"][0].data[...] *= 2
+    assert [moved_after(21) for _ in expected] == expected
 
 
 def test_a_net_keeps_few_plans(build):
