@@ -1,7 +1,7 @@
 """L of sRGB, sRGB of Lab and Y'CbCr of sRGB, for images of 8 bits: compiled, in one pass.
 
 The mathematics of Lab is that of `colour`, in float32. What depends on one of 256 levels alone
-comes from a table: their linear values, and those at which rounding goes from one to the next.
+comes from a table, and the transfer curve of sRGB, where it is a power, from a polynomial.
 """
 
 from __future__ import annotations
@@ -11,17 +11,35 @@ from functools import lru_cache
 import cv2
 import numpy as np
 from numba import njit
+from numpy.polynomial.chebyshev import cheb2poly, chebinterpolate
 from numpy.typing import DTypeLike
 
-from colorization.colour import DELTA, RGB_TO_XYZ, XYZ_TO_RGB, X_n, Y_n, Z_n, sRGB_to_linear
-
-_CELLS = 4096  # of linear light; 12.92 * 255 is less, so that no cell holds two thresholds
+from colorization.colour import (
+    DELTA,
+    RGB_TO_XYZ,
+    XYZ_TO_RGB,
+    X_n,
+    Y_n,
+    Z_n,
+    linear_to_sRGB,
+    sRGB_to_linear,
+)
 
 _LEAST = np.float32(1e-30)  # in place of 0 in a denominator
 _CUBE, _TANGENT, _SLOPE = (np.float32(v) for v in (DELTA**3, 4 / 29, 1 / (3 * DELTA**2)))
 _ROOT, _BACK = np.float32(DELTA), np.float32(3 * DELTA**2)
 _WITHIN = np.tile(np.array((255, 255, 0), np.uint8), 1024)  # whether a pixel goes on with a byte
 _ROOT_BITS = np.int32(0x2A5137A0)  # with a third of the bits of t: its cube root, to 4 %
+
+# The sRGB level of linear light v above _KNEE, 0..255, plus 1/2, is a polynomial of the fourth root
+# of v, to 2e-4; its argument is -1 at _KNEE and 1 at 1. Below, the level is a multiple of v.
+_KNEE = np.float32(0.0031308)
+_LINE = np.float32(255 * 12.92)
+_HALF = (1 - 0.0031308**0.25) / 2
+_STRETCH, _SHIFT = np.float32(1 / _HALF), np.float32(1 - 1 / _HALF)
+_C0, _C1, _C2, _C3, _C4, _C5, _C6, _C7 = cheb2poly(
+    chebinterpolate(lambda x: 255 * linear_to_sRGB((1 + _HALF * (x - 1)) ** 4) + 0.5, 7)
+).astype(np.float32)
 
 
 def lightness(rgb: np.ndarray) -> np.ndarray:
@@ -36,16 +54,30 @@ def lightness(rgb: np.ndarray) -> np.ndarray:
     return cv2.LUT(rgb, _lightness_of_greys())
 
 
-def paint(L: np.ndarray, ab: np.ndarray, rgb: np.ndarray) -> None:
-    """Write into `rgb` (H, W, 3), uint8, the sRGB of L (H, W) and ab (2, H, W).
+def paint(L: np.ndarray, ab: np.ndarray, planes: np.ndarray) -> None:
+    """Write into R, G and B, `planes` (3, H, W) uint8, the sRGB of L (H, W) and ab (2, H, W).
 
     Each channel is that of `Lab_to_sRGB_of_L`, rounded to the nearest of 256 levels, but for one in
     a thousand of random colours, which lies within 0.01 of the middle between two. Where ab is 0,
     the three channels are equal.
     """
     L, a, b = (_read_only(plane, np.float32) for plane in (L, *ab))
-    levels, thresholds = _levels()
-    _paint(L, a, b, _mixture(), levels, thresholds, rgb)
+    _paint(L, a, b, _mixture(), *planes)
+
+
+def paint_splines(
+    L: np.ndarray,
+    coefficients: np.ndarray,
+    first: np.ndarray,
+    weights: np.ndarray,
+    planes: np.ndarray,
+) -> None:
+    """Do as `paint` with ab[:, y] = sum_k weights[y, k] coefficients[:, first[y] + k].
+
+    coefficients are (2, n, W), weights (H, 4), first (H) integers of 0..n - 4.
+    """
+    L, a, b, weights = (_read_only(x, np.float32) for x in (L, *coefficients, weights))
+    _paint_splines(L, a, b, _read_only(first, np.int64), weights, _mixture(), *planes)
 
 
 def to_YCbCr(rgb: np.ndarray, Y: np.ndarray, Cb: np.ndarray, Cr: np.ndarray) -> None:
@@ -56,11 +88,13 @@ def to_YCbCr(rgb: np.ndarray, Y: np.ndarray, Cb: np.ndarray, Cr: np.ndarray) -> 
     (4:2:0). All are rounded to the nearest level, to 1e-3 (ITU-R BT.709-6, items 3.2 to 3.4 and
     4.5). Planes are contiguous; their rows may be longer, as those of a video frame are.
     """
-    rgb = _read_only(rgb, np.uint8)
+    planar = rgb.transpose(2, 0, 1)
+    planes = planar if planar.flags.c_contiguous else cv2.split(rgb)
+    R, G, B = (_read_only(plane, np.uint8) for plane in planes)
     if len(Cb) == len(Y):
-        _to_444(rgb, _digital(), Y, Cb, Cr)
+        _to_444(R, G, B, _digital(), Y, Cb, Cr)
     else:
-        _to_420(rgb, _digital(), Y, Cb, Cr)
+        _to_420(R, G, B, _digital(), Y, Cb, Cr)
 
 
 def _read_only(x: np.ndarray, dtype: DTypeLike) -> np.ndarray:
@@ -94,19 +128,6 @@ def _mixture() -> np.ndarray:
     """
     M = np.array(XYZ_TO_RGB) * (X_n, Y_n, Z_n)
     return (M / M.sum(1, keepdims=True))[:, ::2].astype(np.float32)
-
-
-@lru_cache(maxsize=1)
-def _levels() -> tuple[np.ndarray, np.ndarray]:
-    """Return the level (_CELLS + 1) where each cell of linear light begins, and thresholds (256).
-
-    Threshold k is the linear value from which on level k + 1 is nearer than k; that of 255 is
-    infinite. A value in cell i is of level k = levels[i], or k + 1 from threshold k on.
-    """
-    thresholds = np.append(sRGB_to_linear((np.arange(255) + 0.5) / 255), np.inf)
-    starts = np.arange(_CELLS + 1) / _CELLS
-    levels = np.searchsorted(thresholds, starts, side="right")
-    return levels.astype(np.uint8), thresholds.astype(np.float32)
 
 
 @lru_cache(maxsize=1)
@@ -158,20 +179,62 @@ def _paint(
     a: np.ndarray,
     b: np.ndarray,
     mixture: np.ndarray,
-    levels: np.ndarray,
-    thresholds: np.ndarray,
-    rgb: np.ndarray,
+    R: np.ndarray,
+    G: np.ndarray,
+    B: np.ndarray,
 ) -> None:
-    """Set sRGB (H, W, 3), row by row: linear values in vectors, then their look-ups."""
-    H, W = L.shape
-    linear = np.empty((3, W), np.float32)
-    for y in range(H):
+    linear = np.empty((3, L.shape[1]), np.float32)
+    for y in range(len(L)):
         _linear(L[y], a[y], b[y], mixture, linear)
-        for c in range(3):
-            for x in range(W):
-                v = linear[c, x]
-                level = levels[int(v * np.float32(_CELLS))]
-                rgb[y, x, c] = level + (v >= thresholds[level])
+        _round(linear, R[y], G[y], B[y])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _paint_splines(
+    L: np.ndarray,
+    a: np.ndarray,
+    b: np.ndarray,
+    first: np.ndarray,
+    weights: np.ndarray,
+    mixture: np.ndarray,
+    R: np.ndarray,
+    G: np.ndarray,
+    B: np.ndarray,
+) -> None:
+    linear, own = np.empty((3, L.shape[1]), np.float32), np.empty((2, L.shape[1]), np.float32)
+    for y in range(len(L)):
+        rows = slice(first[y], first[y] + 4)
+        _sum_rows(a[rows], weights[y], own[0])
+        _sum_rows(b[rows], weights[y], own[1])
+        _linear(L[y], own[0], own[1], mixture, linear)
+        _round(linear, R[y], G[y], B[y])
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+def _sum_rows(rows: np.ndarray, weights: np.ndarray, total: np.ndarray) -> None:
+    """Set the weighted sum (W) of four rows."""
+    for x in range(len(total)):
+        upper = weights[0] * rows[0, x] + weights[1] * rows[1, x]
+        total[x] = upper + (weights[2] * rows[2, x] + weights[3] * rows[3, x])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _round(linear: np.ndarray, R: np.ndarray, G: np.ndarray, B: np.ndarray) -> None:
+    """Set the nearest sRGB levels of linear RGB (3, W), 0..1."""
+    for x in range(len(R)):
+        R[x] = _level(linear[0, x])
+    for x in range(len(G)):
+        G[x] = _level(linear[1, x])
+    for x in range(len(B)):
+        B[x] = _level(linear[2, x])
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+def _level(v: np.float32) -> np.uint8:
+    """Return the nearest sRGB level of linear light, 0..1."""
+    x = np.sqrt(np.sqrt(v)) * _STRETCH + _SHIFT
+    power = ((((((_C7 * x + _C6) * x + _C5) * x + _C4) * x + _C3) * x + _C2) * x + _C1) * x + _C0
+    return np.uint8(np.int32(power if v > _KNEE else v * _LINE + np.float32(0.5)))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -210,28 +273,48 @@ def _f_inverse(f: np.float32) -> np.float32:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _to_420(rgb: np.ndarray, M: np.ndarray, Y: np.ndarray, Cb: np.ndarray, Cr: np.ndarray) -> None:
-    W = rgb.shape[1]
-    sums = np.empty((3, W // 2), np.int32)
+def _to_420(
+    R: np.ndarray,
+    G: np.ndarray,
+    B: np.ndarray,
+    M: np.ndarray,
+    Y: np.ndarray,
+    Cb: np.ndarray,
+    Cr: np.ndarray,
+) -> None:
+    sums = np.empty((3, R.shape[1] // 2), np.int32)
     for y in range(len(Cb)):
-        above, below = rgb[2 * y], rgb[2 * y + 1]
-        _mix(above[:, 0], above[:, 1], above[:, 2], M[0], 16, 20, Y[2 * y])
-        _mix(below[:, 0], below[:, 1], below[:, 2], M[0], 16, 20, Y[2 * y + 1])
-        for c in range(3):
-            for x in range(W // 2):
-                first = np.int32(above[2 * x, c]) + np.int32(above[2 * x + 1, c])
-                sums[c, x] = first + np.int32(below[2 * x, c]) + np.int32(below[2 * x + 1, c])
+        for row in (2 * y, 2 * y + 1):
+            _mix(R[row], G[row], B[row], M[0], 16, 20, Y[row])
+        _sum_four(R[2 * y : 2 * y + 2], sums[0])
+        _sum_four(G[2 * y : 2 * y + 2], sums[1])
+        _sum_four(B[2 * y : 2 * y + 2], sums[2])
         _mix(sums[0], sums[1], sums[2], M[1], 128, 22, Cb[y])
         _mix(sums[0], sums[1], sums[2], M[2], 128, 22, Cr[y])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _to_444(rgb: np.ndarray, M: np.ndarray, Y: np.ndarray, Cb: np.ndarray, Cr: np.ndarray) -> None:
+def _sum_four(rows: np.ndarray, sums: np.ndarray) -> None:
+    """Set the sum of every four pixels of two rows."""
+    for x in range(len(sums)):
+        above = np.int32(rows[0, 2 * x]) + np.int32(rows[0, 2 * x + 1])
+        sums[x] = above + np.int32(rows[1, 2 * x]) + np.int32(rows[1, 2 * x + 1])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _to_444(
+    R: np.ndarray,
+    G: np.ndarray,
+    B: np.ndarray,
+    M: np.ndarray,
+    Y: np.ndarray,
+    Cb: np.ndarray,
+    Cr: np.ndarray,
+) -> None:
     for y in range(len(Y)):
-        row = rgb[y]
-        _mix(row[:, 0], row[:, 1], row[:, 2], M[0], 16, 20, Y[y])
-        _mix(row[:, 0], row[:, 1], row[:, 2], M[1], 128, 20, Cb[y])
-        _mix(row[:, 0], row[:, 1], row[:, 2], M[2], 128, 20, Cr[y])
+        _mix(R[y], G[y], B[y], M[0], 16, 20, Y[y])
+        _mix(R[y], G[y], B[y], M[1], 128, 20, Cb[y])
+        _mix(R[y], G[y], B[y], M[2], 128, 20, Cr[y])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

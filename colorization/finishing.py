@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from colorization.array_namespace import Array, to_numpy
-from colorization.inference import paint, paint_bands
+from colorization.inference import join, paint, paint_bands
 from colorization.joint_bilateral import joint_bilateral_upsample
 from colorization.optical_flow import as_grey
 from colorization.refinement import SEGMENTATIONS, Refiner
@@ -81,6 +81,8 @@ class Finish:
         """Return RGB (H, W, 3), uint8 or uint16; `seen` is the size at which the network saw L."""
         enlarged = partial(self._upsample, ab, L, seen)
         if self._refine is None:
+            if self._upsample is _spline:
+                return join(L, ab, seen, dtype)
             return paint_bands(L, dtype, lambda rows: enlarged(rows=rows))
         return self.paint(L, to_numpy(enlarged()), dtype)
 

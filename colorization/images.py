@@ -12,7 +12,7 @@ import os
 import struct
 import threading
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,7 @@ def write_image(path: str | os.PathLike, picture: Picture) -> None:
     form = FORMATS.get(Path(path).suffix.lower())
     if form is None:
         raise ImageError(f"{path}: images are written as {', '.join(FORMATS)}")
+    picture = replace(picture, rgb=_interleaved(picture.rgb))
     try:
         with replacing(path) as temporary:
             if form == "TIFF":
@@ -278,6 +279,12 @@ def _turn(pixels: np.ndarray, orientation: int) -> np.ndarray:
     if flip_columns:
         pixels = pixels[:, ::-1]
     return np.ascontiguousarray(pixels)
+
+
+def _interleaved(rgb: np.ndarray) -> np.ndarray:
+    """Return (H, W, 3) as the encoders take it, whose copies of planes in a row are slow."""
+    planes = rgb.transpose(2, 0, 1)
+    return cv2.merge(tuple(planes)) if planes.flags.c_contiguous else rgb
 
 
 def _save(path: Path, picture: Picture, form: str) -> None:

@@ -27,7 +27,7 @@ from colorization.network import (
     network_path,
     network_weights,
 )
-from colorization.upsampling import shrink, upsample
+from colorization.upsampling import separated, shrink, upsample
 
 __all__ = [
     "DECODERS",
@@ -172,6 +172,10 @@ def join(
     interpolated (`upsample`); L stays as it is: colours that RGB does not have at this L become
     paler (`Lab_to_sRGB_of_L`; the thesis clips them, 5.2). Computed where ab lies.
     """
+    if np.dtype(dtype) == np.uint8 and isinstance(ab, np.ndarray):
+        planes = np.empty((3, *L.shape), np.uint8)
+        compiled_colour.paint_splines(L, *separated(ab, L.shape, seen), planes)
+        return planes.transpose(1, 2, 0)
     return paint_bands(L, dtype, lambda rows: upsample(ab, L.shape, seen, rows=rows))
 
 
@@ -188,20 +192,20 @@ def without_colour(L: np.ndarray, dtype: DTypeLike = np.uint8) -> np.ndarray:
 def paint_bands(L: np.ndarray, dtype: DTypeLike, ab_of: Callable[[slice], Array]) -> np.ndarray:
     """Return RGB (H, W, 3) of L (H, W) and the ab (2, n, W) that `ab_of` gives for some rows."""
     H, W = L.shape
-    rgb = np.empty((H, W, 3), dtype)
+    planes = np.empty((3, H, W), dtype)
     for rows in _bands(H, W):
-        _fill(rgb[rows], L[rows], ab_of(rows))
-    return rgb
+        _fill(planes[:, rows], L[rows], ab_of(rows))
+    return planes.transpose(1, 2, 0)
 
 
-def _fill(rgb: np.ndarray, L: np.ndarray, ab: Array) -> None:
-    """Set RGB (H, W, 3) of L (H, W) and ab (2, H, W)."""
-    if rgb.dtype == np.uint8 and isinstance(ab, np.ndarray):
-        compiled_colour.paint(L, ab, rgb)
+def _fill(planes: np.ndarray, L: np.ndarray, ab: Array) -> None:
+    """Set R, G and B (3, H, W) of L (H, W) and ab (2, H, W)."""
+    if planes.dtype == np.uint8 and isinstance(ab, np.ndarray):
+        compiled_colour.paint(L, ab, planes)
     else:
         Lab = array_namespace(ab).concatenate((asarray_like(L, ab)[None], ab))
-        top = np.iinfo(rgb.dtype).max
-        rgb[...] = _integers(Lab_to_sRGB_of_L(Lab, axis=0) * top + 0.5, rgb.dtype)
+        top = np.iinfo(planes.dtype).max
+        planes[...] = _integers(Lab_to_sRGB_of_L(Lab, axis=0) * top + 0.5)
 
 
 def _bands(H: int, W: int) -> Iterator[slice]:
@@ -209,11 +213,9 @@ def _bands(H: int, W: int) -> Iterator[slice]:
     return (slice(start, min(start + step, H)) for start in range(0, H, step))
 
 
-def _integers(values: Array, dtype: np.dtype) -> np.ndarray:
-    """Return values (3, H, W), cut to integers, as (H, W, 3) in numpy."""
-    if not isinstance(values, np.ndarray):
-        values = values.int().cpu().numpy()
-    return values.transpose(1, 2, 0).astype(dtype)
+def _integers(values: Array) -> np.ndarray:
+    """Return values as numpy casts them to integers."""
+    return values if isinstance(values, np.ndarray) else values.int().cpu().numpy()
 
 
 def _is_out_of_memory(error: Exception) -> bool:

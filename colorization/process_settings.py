@@ -7,7 +7,7 @@ import os
 import sys
 
 # Of mallopt in <malloc.h>.
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
+_TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
 _NEVER = 2**31 - 1
 
 
@@ -23,7 +23,7 @@ def settle() -> None:
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         for parameter, value in (
             (_ARENA_MAX, 1),
-            (_MMAP_THRESHOLD, 2**25),
+            (_MMAP_MAX, 0),
             (_TRIM_THRESHOLD, _NEVER),
         ):
             libc.mallopt(parameter, value)

@@ -53,6 +53,27 @@ def upsample(
     return B @ (P @ ab @ C.T)
 
 
+def separated(
+    ab: np.ndarray, size: tuple[int, int], working_size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what `upsample` with order 3 sums for each row: coefficients, the first, weights.
+
+    ab (2, h, w) at `size` (H, W) is sum_k weights[y, k] coefficients[:, first[y] + k] in row y:
+    coefficients (2, n, W) of the dtype of ab, first (H) integers, and weights (H, 4).
+    """
+    (h, w), (H, W), (H_w, W_w) = ab.shape[-2:], size, working_size
+    P, C = (np.asarray(m, ab.dtype) for m in (_prefilter(h, 3), spline_matrix(w, W, W_w)))
+    return P @ ab @ C.T, *_reaching(h, H, H_w)
+
+
+@lru_cache(maxsize=8)
+def _reaching(samples: int, pixels: int, working: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first of the four cubic B-splines that reach each pixel, and their values."""
+    basis = _basis(samples, pixels, working, 3)
+    first = (basis != 0).argmax(1)
+    return first, np.take_along_axis(basis, first[:, None] + np.arange(4), 1)
+
+
 @lru_cache(maxsize=8)
 def spline_matrix(samples: int, pixels: int, working: int, order: int = 3) -> np.ndarray:
     """Return the matrix (pixels, samples) that interpolates along one axis, float64, read-only.

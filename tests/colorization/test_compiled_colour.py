@@ -12,9 +12,9 @@ H, W = 211, 307
 
 
 def painted(L, ab):
-    rgb = np.empty((*L.shape, 3), np.uint8)
-    compiled_colour.paint(L, ab, rgb)
-    return rgb
+    planes = np.empty((3, *L.shape), np.uint8)
+    compiled_colour.paint(L, ab, planes)
+    return planes.transpose(1, 2, 0)
 
 
 def levels(L, ab):
