@@ -47,7 +47,7 @@ class ShotDetector:
     def __call__(self, grey: np.ndarray) -> bool:
         """Return whether the frame (H, W), uint8, begins a shot; the first picture does."""
         picture = thumbnail(grey)
-        if picture.std() < FLAT:
+        if cv2.meanStdDev(picture)[1].item() < FLAT:
             return False
         last, self._last = self._last, picture
         if last is None or last.shape != picture.shape:
