@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 import torch
 
-from colorization.colour import Lab_to_sRGB_of_L, sRGB_to_Lab
+from colorization.colour import sRGB_to_Lab
 from colorization.defaults import AHEAD, STRENGTH
+from colorization.inference import paint
 from colorization.optical_flow import as_grey, lost, optical_flow, warp
 from colorization.resizing import short_side_within
 from colorization.shots import ShotDetector
@@ -80,7 +81,7 @@ def steady_frames(
     for ab in steady(planes(), strength, ahead):
         Lab, small, pts = held.popleft()
         Lab[1:] += _planes_at(ab - small, Lab.shape[1:])
-        yield _RGB_of(Lab), pts
+        yield paint(Lab[0], Lab[1:]), pts
 
 
 @dataclass
@@ -174,8 +175,3 @@ def _Lab_of(rgb: np.ndarray) -> np.ndarray:
     """Return Lab (3, H, W), float32; in torch, whose powers are faster than those of numpy."""
     sRGB = torch.from_numpy(rgb).permute(2, 0, 1).to(torch.float32) / 255
     return sRGB_to_Lab(sRGB, axis=0).numpy()
-
-
-def _RGB_of(Lab: np.ndarray) -> np.ndarray:
-    sRGB = Lab_to_sRGB_of_L(torch.from_numpy(Lab), axis=0)
-    return (sRGB * 255 + 0.5).to(torch.uint8).permute(1, 2, 0).contiguous().numpy()

@@ -106,6 +106,20 @@ def test_any_layout_will_do():
     assert np.array_equal(compiled_colour.lightness(bgr), compiled_colour.lightness(bgr.copy()))
 
 
+def test_painting_sums_of_four_rows():
+    """Of many rows, and beyond the gamut."""
+    rng = np.random.default_rng(7)
+    L, coefficients = random_Lab(130)[0], rng.uniform(-90, 90, (2, 9, W)).astype(np.float32)
+    first, weights = rng.integers(0, 6, H), rng.uniform(-0.2, 1, (H, 4))
+    planes = np.empty((3, H, W), np.uint8)
+    compiled_colour.paint_splines(L, coefficients, first, weights, planes)
+    picked = first[:, None] + np.arange(4)
+    ab = (weights[:, :, None] * coefficients[:, picked]).sum(2).astype(np.float32)
+    rgb = planes.transpose(1, 2, 0)
+    assert (rgb != painted(L, ab)).mean() < 0.001
+    assert np.abs(rgb - levels(L, ab)).max() < 0.75
+
+
 def test_16_bits_and_tensors_give_the_same_image():
     L, ab = random_Lab(60)
     rgb = paint(L, ab)
@@ -117,8 +131,11 @@ def test_16_bits_and_tensors_give_the_same_image():
     assert lightness(rgb) == pytest.approx(lightness(rgb.astype(np.uint16) * 257), abs=5e-5)
 
 
-def test_YCbCr_of_every_pixel():
+@pytest.mark.parametrize("planar", [False, True])
+def test_YCbCr_of_every_pixel(planar):
     rgb = np.random.default_rng(4).integers(0, 256, (H, W, 3), np.uint8)
+    if planar:
+        rgb = np.ascontiguousarray(rgb.transpose(2, 0, 1)).transpose(1, 2, 0)
     planes = np.empty((3, H, W), np.uint8)
     compiled_colour.to_YCbCr(rgb, *planes)
     assert np.abs(planes - exact_YCbCr(rgb)).max() < 0.501

@@ -166,6 +166,16 @@ def test_formats(tmp_path, suffix):
     assert np.abs(picture.rgb.astype(int) - rgb).mean() <= 3
 
 
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_planes_in_a_row_are_written_as_pixels_in_a_row(tmp_path, suffix, dtype):
+    rgb = noise(H, W, 3, dtype=dtype)
+    planar = np.ascontiguousarray(rgb.transpose(2, 0, 1)).transpose(1, 2, 0)
+    for name, pixels in (("a", rgb), ("b", planar)):
+        write_image(tmp_path / f"{name}{suffix}", Picture(pixels, noise(H, W, dtype=dtype)))
+    assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
+
+
 @pytest.mark.parametrize("suffix", IMAGE_SUFFIXES)
 def test_what_is_looked_for_can_be_read(tmp_path, suffix):
     if suffix == ".avif" and not features.check("avif"):

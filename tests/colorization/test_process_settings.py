@@ -14,7 +14,7 @@ import os, resource
 import numpy as np
 assert ("OPENBLAS_NUM_THREADS" in os.environ) == (sys.argv[1] == "settled")
 def work():
-    kept = [np.ones(400_000, np.float32) for _ in range(8)]
+    kept = [np.ones(size, np.float32) for size in (*[400_000] * 8, 13_000_000)]
     return sum(map(len, kept))
 work()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -33,3 +33,10 @@ def test_pages_are_kept(monkeypatch):
     }
     assert faults["settled"] < 100
     assert faults["settled"] < faults["as usual"] / 10
+
+
+def test_OpenCV_computes_on_one_thread(monkeypatch):
+    monkeypatch.delenv("OPENCV_FOR_THREADS_NUM", raising=False)
+    settled = "from colorization.process_settings import settle; settle()"
+    told = f"{settled}; import cv2; print(cv2.getNumThreads())"
+    assert int(subprocess.check_output([sys.executable, "-c", told])) == 1

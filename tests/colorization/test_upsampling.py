@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from colorization.upsampling import spline_matrix, upsample
+from colorization.upsampling import separated, spline_matrix, upsample
 
 
 def by_scipy(ab, size, working_size, order):
@@ -72,6 +72,16 @@ def test_rows_are_a_part_of_the_whole(ab):
     whole = upsample(ab, (50, 41), (27, 34))
     rows = upsample(ab, (50, 41), (27, 34), rows=slice(10, 33))
     assert rows == pytest.approx(whole[:, :, 10:33], abs=1e-9)
+
+
+@pytest.mark.parametrize(("size", "seen"), [((50, 41), (27, 34)), ((5, 6), (28, 36))])
+def test_each_row_is_a_sum_of_four(ab, size, seen):
+    """Also where a pixel lies on a sample, so that three would do, and at the borders."""
+    coefficients, first, weights = separated(ab[0], size, seen)
+    assert coefficients.shape[::2] == (2, size[1])
+    assert weights.shape == (size[0], 4)
+    rows = [np.tensordot(w, coefficients[:, k : k + 4], (0, 1)) for k, w in zip(first, weights)]
+    assert np.stack(rows, 1) == pytest.approx(upsample(ab[0], size, seen), abs=1e-9)
 
 
 @pytest.mark.parametrize("samples", [1, 2, 3])
