@@ -1,4 +1,4 @@
-"""L of sRGB, sRGB of Lab and Y'CbCr of sRGB, for images of 8 bits: compiled, in one pass.
+"""Lab of sRGB, sRGB of Lab and Y'CbCr of sRGB, for images of 8 bits: compiled, in one pass.
 
 The mathematics of Lab is that of `colour`, in float32. What depends on one of 256 levels alone
 comes from a table, and the transfer curve of sRGB, where it is a power, from a polynomial.
@@ -54,6 +54,14 @@ def lightness(rgb: np.ndarray) -> np.ndarray:
     return cv2.LUT(rgb, _lightness_of_greys())
 
 
+def to_Lab(rgb: np.ndarray) -> np.ndarray:
+    """Return Lab (3, H, W), float32, of sRGB (H, W, 3) uint8; L to 5e-5, a and b to 1e-3."""
+    R, G, B = _planes(rgb)
+    L, a, b = Lab = np.empty((3, *R.shape), np.float32)
+    _to_Lab(R, G, B, _linear_levels(), _to_XYZ(), L, a, b)
+    return Lab
+
+
 def paint(L: np.ndarray, ab: np.ndarray, planes: np.ndarray) -> None:
     """Write into R, G and B, `planes` (3, H, W) uint8, the sRGB of L (H, W) and ab (2, H, W).
 
@@ -88,13 +96,18 @@ def to_YCbCr(rgb: np.ndarray, Y: np.ndarray, Cb: np.ndarray, Cr: np.ndarray) -> 
     (4:2:0). All are rounded to the nearest level, to 1e-3 (ITU-R BT.709-6, items 3.2 to 3.4 and
     4.5). Planes are contiguous; their rows may be longer, as those of a video frame are.
     """
-    planar = rgb.transpose(2, 0, 1)
-    planes = planar if planar.flags.c_contiguous else cv2.split(rgb)
-    R, G, B = (_read_only(plane, np.uint8) for plane in planes)
+    R, G, B = _planes(rgb)
     if len(Cb) == len(Y):
         _to_444(R, G, B, _digital(), Y, Cb, Cr)
     else:
         _to_420(R, G, B, _digital(), Y, Cb, Cr)
+
+
+def _planes(rgb: np.ndarray) -> list[np.ndarray]:
+    """Return R, G and B, each (H, W), of rgb (H, W, 3) uint8."""
+    planar = rgb.transpose(2, 0, 1)
+    planes = planar if planar.flags.c_contiguous else cv2.split(rgb)
+    return [_read_only(plane, np.uint8) for plane in planes]
 
 
 def _read_only(x: np.ndarray, dtype: DTypeLike) -> np.ndarray:
@@ -105,10 +118,21 @@ def _read_only(x: np.ndarray, dtype: DTypeLike) -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
+def _linear_levels() -> np.ndarray:
+    """Return the linear value, 0..1, of each of 256 levels, float32."""
+    return sRGB_to_linear(np.arange(256) / 255).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _to_XYZ() -> np.ndarray:
+    """Return the matrix (3, 3) from linear RGB to X/X_n, Y/Y_n and Z/Z_n, float32."""
+    return (np.array(RGB_TO_XYZ) / ((X_n,), (Y_n,), (Z_n,))).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
 def _luminances() -> np.ndarray:
     """Return what each level of R, G and B adds to Y/Y_n, (3, 256) float32."""
-    linear = sRGB_to_linear(np.arange(256) / 255)
-    return (np.array(RGB_TO_XYZ[1])[:, None] / Y_n * linear).astype(np.float32)
+    return _to_XYZ()[1][:, None] * _linear_levels()
 
 
 @lru_cache(maxsize=1)
@@ -161,6 +185,31 @@ def _lightness(rgb: np.ndarray, luminances: np.ndarray, L: np.ndarray) -> None:
         L[i] = red[rgb[i, 0]] + green[rgb[i, 1]] + blue[rgb[i, 2]]
     for i in range(len(L)):
         L[i] = np.float32(116) * _f(L[i]) - np.float32(16)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _to_Lab(
+    R: np.ndarray,
+    G: np.ndarray,
+    B: np.ndarray,
+    linear: np.ndarray,
+    M: np.ndarray,
+    L: np.ndarray,
+    a: np.ndarray,
+    b: np.ndarray,
+) -> None:
+    """Set L, a and b (H, W), row by row, each as `_lightness` does it."""
+    red, green, blue = np.empty((3, R.shape[1]), np.float32)
+    for y in range(len(R)):
+        for x in range(R.shape[1]):
+            red[x], green[x], blue[x] = linear[R[y, x]], linear[G[y, x]], linear[B[y, x]]
+        for x in range(R.shape[1]):
+            f_x = _f(M[0, 0] * red[x] + M[0, 1] * green[x] + M[0, 2] * blue[x])
+            f_y = _f(M[1, 0] * red[x] + M[1, 1] * green[x] + M[1, 2] * blue[x])
+            f_z = _f(M[2, 0] * red[x] + M[2, 1] * green[x] + M[2, 2] * blue[x])
+            L[y, x] = np.float32(116) * f_y - np.float32(16)
+            a[y, x] = np.float32(500) * (f_x - f_y)
+            b[y, x] = np.float32(200) * (f_y - f_z)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

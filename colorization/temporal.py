@@ -12,9 +12,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import torch
 
-from colorization.colour import sRGB_to_Lab
+from colorization import compiled_colour
 from colorization.defaults import AHEAD, STRENGTH
 from colorization.inference import paint
 from colorization.optical_flow import as_grey, lost, optical_flow, warp
@@ -73,7 +72,7 @@ def steady_frames(
 
     def planes() -> Iterator[Frame]:
         for rgb, pts in frames:
-            Lab = _Lab_of(rgb)
+            Lab = compiled_colour.to_Lab(rgb)
             small = _planes_at(Lab[1:], short_side_within(Lab.shape[1:], COLOUR_SIDE))
             held.append((Lab, small, pts))
             yield Lab[0], small
@@ -169,9 +168,3 @@ def _flow_at(flow: np.ndarray, size: Sequence[int]) -> np.ndarray:
     """Return the flow at another size (h, w), in pixels of that size."""
     scale = np.array([size[1] / flow.shape[1], size[0] / flow.shape[0]], np.float32)
     return _at(flow, size) * scale
-
-
-def _Lab_of(rgb: np.ndarray) -> np.ndarray:
-    """Return Lab (3, H, W), float32; in torch, whose powers are faster than those of numpy."""
-    sRGB = torch.from_numpy(rgb).permute(2, 0, 1).to(torch.float32) / 255
-    return sRGB_to_Lab(sRGB, axis=0).numpy()

@@ -43,6 +43,15 @@ def test_lightness_of_dark_colours_where_the_root_is_a_line():
     assert np.abs(compiled_colour.lightness(rgb) - sRGB_to_Lab(rgb / 255.0)[..., 0]).max() < 5e-5
 
 
+@pytest.mark.parametrize("top", [256, 30])
+def test_Lab_of_random_colours(top):
+    """And of dark ones."""
+    rgb = np.random.default_rng(8).integers(0, top, (H, W, 3), np.uint8)
+    difference = np.abs(compiled_colour.to_Lab(rgb) - sRGB_to_Lab(rgb / 255.0).transpose(2, 0, 1))
+    assert difference[0].max() < 5e-5
+    assert difference[1:].max() < 1e-3
+
+
 @pytest.mark.parametrize("spread", [3, 40, 130])
 def test_painting_rounds_to_the_nearest_level(spread):
     L, ab = random_Lab(spread)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from colorization import temporal
+from colorization.compiled_colour import to_Lab
 from colorization.temporal import steady, steady_frames
 
 H, W = 40, 56
@@ -150,10 +151,10 @@ def test_frames_keep_L_and_times_and_lose_flicker():
     assert [pts for _, pts in results] == list(range(0, 80, 10))
     for (rgb, _), before in zip(results, film):
         assert rgb.shape == before.shape and rgb.dtype == np.uint8
-        np.testing.assert_allclose(temporal._Lab_of(rgb)[0], temporal._Lab_of(before)[0], atol=1)
+        np.testing.assert_allclose(to_Lab(rgb)[0], to_Lab(before)[0], atol=1)
 
     def jumps(frames):
-        means = [temporal._Lab_of(frame)[1:].mean((1, 2)) for frame in frames]
+        means = [to_Lab(frame)[1:].mean((1, 2)) for frame in frames]
         return np.abs(np.diff(means, axis=0)).mean()
 
     assert jumps([rgb for rgb, _ in results]) < jumps(film) / 3
