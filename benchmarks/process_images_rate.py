@@ -29,7 +29,7 @@ from colorization.inputs import Job
 from colorization.network import NetworkError, network_path, network_weights
 from colorization.resources import resource
 from colorization.temporal import steady
-from colorization.upsampling import shrink, upsample
+from colorization.upsampling import shrink
 from colorization.video import VideoWriter, open_video, write_video
 
 
@@ -149,7 +149,6 @@ def tell_stages(film: Path, count: int = 48) -> None:
         "L": lambda: [lightness(frame) for frame in frames],
         "shrinking": lambda: [shrink(L, WORKING_SIZE) for L in planes],
         "steadying": lambda: list(steady((L, ab) for L in planes)),
-        "upsampling": lambda: [upsample(ab, L.shape, WORKING_SIZE) for L in planes],
         "upsampling and RGB": lambda: [join(L, ab, WORKING_SIZE) for L in planes],
         "encoding": lambda: write_video(film.with_name("again.mp4"), coloured, 24),
     }

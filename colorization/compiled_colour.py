@@ -56,9 +56,8 @@ def lightness(rgb: np.ndarray) -> np.ndarray:
 
 def to_Lab(rgb: np.ndarray) -> np.ndarray:
     """Return Lab (3, H, W), float32, of sRGB (H, W, 3) uint8; L to 5e-5, a and b to 1e-3."""
-    R, G, B = _planes(rgb)
-    L, a, b = Lab = np.empty((3, *R.shape), np.float32)
-    _to_Lab(R, G, B, _linear_levels(), _to_XYZ(), L, a, b)
+    Lab = np.empty((3, *rgb.shape[:2]), np.float32)
+    _to_Lab(_planes(rgb), _linear_levels(), _to_XYZ(), Lab)
     return Lab
 
 
@@ -70,7 +69,7 @@ def paint(L: np.ndarray, ab: np.ndarray, planes: np.ndarray) -> None:
     the three channels are equal.
     """
     L, a, b = (_read_only(plane, np.float32) for plane in (L, *ab))
-    _paint(L, a, b, _mixture(), *planes)
+    _paint(L, a, b, _mixture(), tuple(planes))
 
 
 def paint_splines(
@@ -85,7 +84,8 @@ def paint_splines(
     coefficients are (2, n, W), weights (H, 4), first (H) integers of 0..n - 4.
     """
     L, a, b, weights = (_read_only(x, np.float32) for x in (L, *coefficients, weights))
-    _paint_splines(L, a, b, _read_only(first, np.int64), weights, _mixture(), *planes)
+    first = _read_only(first, np.int64)
+    _paint_splines(L, a, b, first, weights, _mixture(), tuple(planes))
 
 
 def to_YCbCr(rgb: np.ndarray, Y: np.ndarray, Cb: np.ndarray, Cr: np.ndarray) -> None:
@@ -96,18 +96,15 @@ def to_YCbCr(rgb: np.ndarray, Y: np.ndarray, Cb: np.ndarray, Cr: np.ndarray) -> 
     (4:2:0). All are rounded to the nearest level, to 1e-3 (ITU-R BT.709-6, items 3.2 to 3.4 and
     4.5). Planes are contiguous; their rows may be longer, as those of a video frame are.
     """
-    R, G, B = _planes(rgb)
-    if len(Cb) == len(Y):
-        _to_444(R, G, B, _digital(), Y, Cb, Cr)
-    else:
-        _to_420(R, G, B, _digital(), Y, Cb, Cr)
+    convert = _to_444 if len(Cb) == len(Y) else _to_420
+    convert(_planes(rgb), _digital(), Y, Cb, Cr)
 
 
-def _planes(rgb: np.ndarray) -> list[np.ndarray]:
+def _planes(rgb: np.ndarray) -> tuple[np.ndarray, ...]:
     """Return R, G and B, each (H, W), of rgb (H, W, 3) uint8."""
     planar = rgb.transpose(2, 0, 1)
     planes = planar if planar.flags.c_contiguous else cv2.split(rgb)
-    return [_read_only(plane, np.uint8) for plane in planes]
+    return tuple(_read_only(plane, np.uint8) for plane in planes)
 
 
 def _read_only(x: np.ndarray, dtype: DTypeLike) -> np.ndarray:
@@ -189,21 +186,17 @@ def _lightness(rgb: np.ndarray, luminances: np.ndarray, L: np.ndarray) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _to_Lab(
-    R: np.ndarray,
-    G: np.ndarray,
-    B: np.ndarray,
-    linear: np.ndarray,
-    M: np.ndarray,
-    L: np.ndarray,
-    a: np.ndarray,
-    b: np.ndarray,
+    rgb: tuple[np.ndarray, ...], linear: np.ndarray, M: np.ndarray, Lab: np.ndarray
 ) -> None:
-    """Set L, a and b (H, W), row by row, each as `_lightness` does it."""
-    red, green, blue = np.empty((3, R.shape[1]), np.float32)
-    for y in range(len(R)):
-        for x in range(R.shape[1]):
-            red[x], green[x], blue[x] = linear[R[y, x]], linear[G[y, x]], linear[B[y, x]]
-        for x in range(R.shape[1]):
+    """Set Lab (3, H, W), row by row, each as `_lightness` does it."""
+    L, a, b = Lab
+    H, W = L.shape
+    red, green, blue = row = np.empty((3, W), np.float32)
+    for y in range(H):
+        for c in range(3):
+            for x in range(W):
+                row[c, x] = linear[rgb[c][y, x]]
+        for x in range(W):
             f_x = _f(M[0, 0] * red[x] + M[0, 1] * green[x] + M[0, 2] * blue[x])
             f_y = _f(M[1, 0] * red[x] + M[1, 1] * green[x] + M[1, 2] * blue[x])
             f_z = _f(M[2, 0] * red[x] + M[2, 1] * green[x] + M[2, 2] * blue[x])
@@ -228,14 +221,12 @@ def _paint(
     a: np.ndarray,
     b: np.ndarray,
     mixture: np.ndarray,
-    R: np.ndarray,
-    G: np.ndarray,
-    B: np.ndarray,
+    planes: tuple[np.ndarray, ...],
 ) -> None:
     linear = np.empty((3, L.shape[1]), np.float32)
     for y in range(len(L)):
         _linear(L[y], a[y], b[y], mixture, linear)
-        _round(linear, R[y], G[y], B[y])
+        _round(linear, planes, y)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -246,9 +237,7 @@ def _paint_splines(
     first: np.ndarray,
     weights: np.ndarray,
     mixture: np.ndarray,
-    R: np.ndarray,
-    G: np.ndarray,
-    B: np.ndarray,
+    planes: tuple[np.ndarray, ...],
 ) -> None:
     linear, own = np.empty((3, L.shape[1]), np.float32), np.empty((2, L.shape[1]), np.float32)
     for y in range(len(L)):
@@ -256,7 +245,7 @@ def _paint_splines(
         _sum_rows(a[rows], weights[y], own[0])
         _sum_rows(b[rows], weights[y], own[1])
         _linear(L[y], own[0], own[1], mixture, linear)
-        _round(linear, R[y], G[y], B[y])
+        _round(linear, planes, y)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
@@ -268,14 +257,12 @@ def _sum_rows(rows: np.ndarray, weights: np.ndarray, total: np.ndarray) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _round(linear: np.ndarray, R: np.ndarray, G: np.ndarray, B: np.ndarray) -> None:
-    """Set the nearest sRGB levels of linear RGB (3, W), 0..1."""
-    for x in range(len(R)):
-        R[x] = _level(linear[0, x])
-    for x in range(len(G)):
-        G[x] = _level(linear[1, x])
-    for x in range(len(B)):
-        B[x] = _level(linear[2, x])
+def _round(linear: np.ndarray, planes: tuple[np.ndarray, ...], y: int) -> None:
+    """Set row y of the planes to the nearest sRGB levels of linear RGB (3, W), 0..1."""
+    for c in range(3):
+        levels = planes[c][y]
+        for x in range(len(levels)):
+            levels[x] = _level(linear[c, x])
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
@@ -323,21 +310,15 @@ def _f_inverse(f: np.float32) -> np.float32:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _to_420(
-    R: np.ndarray,
-    G: np.ndarray,
-    B: np.ndarray,
-    M: np.ndarray,
-    Y: np.ndarray,
-    Cb: np.ndarray,
-    Cr: np.ndarray,
+    rgb: tuple[np.ndarray, ...], M: np.ndarray, Y: np.ndarray, Cb: np.ndarray, Cr: np.ndarray
 ) -> None:
+    R, G, B = rgb
     sums = np.empty((3, R.shape[1] // 2), np.int32)
     for y in range(len(Cb)):
         for row in (2 * y, 2 * y + 1):
             _mix(R[row], G[row], B[row], M[0], 16, 20, Y[row])
-        _sum_four(R[2 * y : 2 * y + 2], sums[0])
-        _sum_four(G[2 * y : 2 * y + 2], sums[1])
-        _sum_four(B[2 * y : 2 * y + 2], sums[2])
+        for c in range(3):
+            _sum_four(rgb[c][2 * y : 2 * y + 2], sums[c])
         _mix(sums[0], sums[1], sums[2], M[1], 128, 22, Cb[y])
         _mix(sums[0], sums[1], sums[2], M[2], 128, 22, Cr[y])
 
@@ -352,14 +333,9 @@ def _sum_four(rows: np.ndarray, sums: np.ndarray) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _to_444(
-    R: np.ndarray,
-    G: np.ndarray,
-    B: np.ndarray,
-    M: np.ndarray,
-    Y: np.ndarray,
-    Cb: np.ndarray,
-    Cr: np.ndarray,
+    rgb: tuple[np.ndarray, ...], M: np.ndarray, Y: np.ndarray, Cb: np.ndarray, Cr: np.ndarray
 ) -> None:
+    R, G, B = rgb
     for y in range(len(Y)):
         _mix(R[y], G[y], B[y], M[0], 16, 20, Y[y])
         _mix(R[y], G[y], B[y], M[1], 128, 20, Cb[y])

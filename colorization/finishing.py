@@ -28,8 +28,8 @@ from colorization.shots import ShotDetector
 from colorization.upsampling import upsample
 
 
-def _spline(ab: Array, L: np.ndarray, seen: tuple[int, int], rows: slice = slice(None)) -> Array:
-    return upsample(ab, L.shape, seen, rows=rows)
+def _spline(ab: Array, L: np.ndarray, seen: tuple[int, int]) -> Array:
+    return upsample(ab, L.shape, seen)
 
 
 UPSAMPLINGS: dict[str, Callable[..., Array]] = {
@@ -79,10 +79,10 @@ class Finish:
         self, L: np.ndarray, ab: Array, seen: tuple[int, int], dtype: DTypeLike = np.uint8
     ) -> np.ndarray:
         """Return RGB (H, W, 3), uint8 or uint16; `seen` is the size at which the network saw L."""
+        if self._refine is None and self._upsample is _spline:
+            return join(L, ab, seen, dtype)
         enlarged = partial(self._upsample, ab, L, seen)
         if self._refine is None:
-            if self._upsample is _spline:
-                return join(L, ab, seen, dtype)
             return paint_bands(L, dtype, lambda rows: enlarged(rows=rows))
         return self.paint(L, to_numpy(enlarged()), dtype)
 

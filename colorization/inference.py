@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from colorization import compiled_colour
-from colorization.array_namespace import Array, array_namespace, asarray_like
+from colorization.array_namespace import Array, array_namespace, asarray_like, to_numpy
 from colorization.colour import RGB_TO_XYZ, Lab_to_sRGB_of_L, Y_to_L, sRGB_to_linear
 from colorization.defaults import DECODERS, DEFAULT_NETWORK, TEMPERATURE, WORKING_SIZE
 from colorization.histogram import decode
@@ -205,17 +205,12 @@ def _fill(planes: np.ndarray, L: np.ndarray, ab: Array) -> None:
     else:
         Lab = array_namespace(ab).concatenate((asarray_like(L, ab)[None], ab))
         top = np.iinfo(planes.dtype).max
-        planes[...] = _integers(Lab_to_sRGB_of_L(Lab, axis=0) * top + 0.5)
+        planes[...] = to_numpy(Lab_to_sRGB_of_L(Lab, axis=0) * top + 0.5)
 
 
 def _bands(H: int, W: int) -> Iterator[slice]:
     step = max(1, PIXELS_AT_ONCE // W)
     return (slice(start, min(start + step, H)) for start in range(0, H, step))
-
-
-def _integers(values: Array) -> np.ndarray:
-    """Return values as numpy casts them to integers."""
-    return values if isinstance(values, np.ndarray) else values.int().cpu().numpy()
 
 
 def _is_out_of_memory(error: Exception) -> bool:

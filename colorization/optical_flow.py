@@ -7,11 +7,9 @@ A flow is (H, W, 2) float32, the displacement (x, y) in pixels: what the first f
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 import cv2
 import numpy as np
-from numba import njit
 
 PRESETS = {
     "ultrafast": cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST,
@@ -77,8 +75,10 @@ def warp(image: np.ndarray, flow: np.ndarray, interpolation: int = cv2.INTER_LIN
     if image.shape[:2] != flow.shape[:2]:
         raise ValueError(f"flow: expected {image.shape[:2]} as the image, got {flow.shape[:2]}")
     sources = _places(*flow.shape[:2]) + flow
-    no_more: Any = None  # OpenCV's stubs do not know that one map may hold both coordinates
-    return cv2.remap(image, sources, no_more, interpolation, borderMode=cv2.BORDER_REPLICATE)
+    # OpenCV's stubs do not know that one map may hold both coordinates.
+    return cv2.remap(  # type: ignore[call-overload]
+        image, sources, None, interpolation, borderMode=cv2.BORDER_REPLICATE
+    )
 
 
 @lru_cache(maxsize=8)
@@ -104,24 +104,10 @@ def occluded(flow: np.ndarray, backward: np.ndarray) -> np.ndarray:
 
 def lost(flow: np.ndarray, backward: np.ndarray) -> np.ndarray:
     """Return where (H, W), bool, there and back does not end where it began: see `occluded`."""
-    return _lost(flow, warp(backward, flow), *CONSISTENCY)
-
-
-@njit(cache=True, nogil=True)
-def _lost(flow: np.ndarray, returned: np.ndarray, share: float, constant: float) -> np.ndarray:
-    H, W, _ = flow.shape
-    lost = np.empty((H, W), np.bool_)
-    for i in range(H):
-        for j in range(W):
-            u, v, back_u, back_v = (
-                flow[i, j, 0],
-                flow[i, j, 1],
-                returned[i, j, 0],
-                returned[i, j, 1],
-            )
-            lengths = u * u + v * v + back_u * back_u + back_v * back_v
-            lost[i, j] = (u + back_u) ** 2 + (v + back_v) ** 2 > share * lengths + constant
-    return lost
+    returned = warp(backward, flow)
+    share, constant = CONSISTENCY
+    allowed = share * (squared_length(flow) + squared_length(returned)) + constant
+    return squared_length(flow + returned) > allowed
 
 
 def squared_length(flow: np.ndarray) -> np.ndarray:
