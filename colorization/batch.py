@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import closing
 from itertools import islice
 from math import ceil, log
@@ -37,7 +38,7 @@ def colour_images(
     batch: int,
     skip_coloured: bool = False,
     finish: Finish | None = None,
-) -> Iterator[tuple[Job, BaseException | None]]:
+) -> Iterator[tuple[Job, Exception | None]]:
     """Colour image files; yield each job when it is done, with the error that stopped it, if any.
 
     Images of one working size share a batch. A worker reads the next images, and others write the
@@ -55,13 +56,18 @@ def colour_images(
         picture.rgb = np.empty((0, 0, 3), picture.rgb.dtype)  # L says all; the dtype stays
         return Seen(L, colorizer.shrink(L), picture)
 
-    def write(job: Job, seen: Seen, ab: Array) -> None:
-        picture = seen.rest
-        picture.rgb = finished(seen.L, ab, seen.small.shape, picture.rgb.dtype)
-        write_image(job.target, picture)
+    def write(predicted: tuple[Job, Future[tuple[Seen, Array]]]) -> tuple[Job, Exception | None]:
+        job, done = predicted
+        try:
+            seen, ab = done.result()
+            picture = seen.rest
+            picture.rgb = finished(seen.L, ab, seen.small.shape, picture.rgb.dtype)
+            write_image(job.target, picture)
+        except Exception as error:
+            return job, error
+        return job, None
 
-    for job, done in flow(jobs, load, write, colorizer, batch):
-        yield job, done.exception()
+    yield from in_order(write, flow(jobs, load, colorizer, batch))
 
 
 def coloured_frames(
@@ -97,11 +103,8 @@ def predicted(
         L = lightness(frame[0])
         return Seen(L, colorizer.shrink(L), frame[1])
 
-    def keep(_: object, seen: Seen, ab: Array) -> tuple[Seen, Array]:
-        return seen, ab
-
     read = read_ahead(frames)
-    with closing(read), closing(flow(read, load, keep, colorizer, batch)) as passing:
+    with closing(read), closing(flow(read, load, colorizer, batch)) as passing:
         coloured = (done.result() for _, done in passing)
         yield from _steadied(coloured, strength) if strength else coloured
 

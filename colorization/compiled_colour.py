@@ -45,7 +45,7 @@ _C0, _C1, _C2, _C3, _C4, _C5, _C6, _C7 = cheb2poly(
 def lightness(rgb: np.ndarray) -> np.ndarray:
     """Return L (H, W), float32, 0..100, of sRGB (H, W, 3) or grey (H, W), uint8; to 3e-5."""
     if rgb.ndim == 3:
-        pixels = _read_only(rgb, np.uint8).reshape(-1, 3)
+        pixels = read_only(rgb, np.uint8).reshape(-1, 3)
         if not _is_grey(pixels):
             L = np.empty(rgb.shape[:2], np.float32)
             _lightness(pixels, _luminances(), L.reshape(-1))
@@ -68,7 +68,7 @@ def paint(L: np.ndarray, ab: np.ndarray, planes: np.ndarray) -> None:
     a thousand of random colours, which lies within 0.01 of the middle between two. Where ab is 0,
     the three channels are equal.
     """
-    L, a, b = (_read_only(plane, np.float32) for plane in (L, *ab))
+    L, a, b = (read_only(plane, np.float32) for plane in (L, *ab))
     _paint(L, a, b, _mixture(), tuple(planes))
 
 
@@ -83,8 +83,8 @@ def paint_splines(
 
     coefficients are (2, n, W), weights (H, 4), first (H) integers of 0..n - 4.
     """
-    L, a, b, weights = (_read_only(x, np.float32) for x in (L, *coefficients, weights))
-    first = _read_only(first, np.int64)
+    L, a, b, weights = (read_only(x, np.float32) for x in (L, *coefficients, weights))
+    first = read_only(first, np.int64)
     _paint_splines(L, a, b, first, weights, _mixture(), tuple(planes))
 
 
@@ -104,10 +104,10 @@ def _planes(rgb: np.ndarray) -> tuple[np.ndarray, ...]:
     """Return R, G and B, each (H, W), of rgb (H, W, 3) uint8."""
     planar = rgb.transpose(2, 0, 1)
     planes = planar if planar.flags.c_contiguous else cv2.split(rgb)
-    return tuple(_read_only(plane, np.uint8) for plane in planes)
+    return tuple(read_only(plane, np.uint8) for plane in planes)
 
 
-def _read_only(x: np.ndarray, dtype: DTypeLike) -> np.ndarray:
+def read_only(x: np.ndarray, dtype: DTypeLike) -> np.ndarray:
     """Return x in a form for which the functions are compiled once: contiguous, not writable."""
     x = np.ascontiguousarray(x, dtype).view()
     x.setflags(write=False)

@@ -1,4 +1,4 @@
-"""Images on their way: read ahead, through the network in batches, finished while it goes on."""
+"""Images on their way: read ahead, and through the network in batches."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from colorization.array_namespace import Array
 from colorization.inference import Colorizer
 
 WORKERS = min(8, os.cpu_count() or 1)
@@ -29,29 +30,26 @@ class Seen:
 
 
 _Loading = tuple[Any, "Future[Seen]"]
+_Predicted = tuple[Any, "Future[tuple[Seen, Array]]"]
 
 
 def flow(
-    items: Iterable, load: Callable, finish: Callable, colorizer: Colorizer, batch: int
-) -> Generator[tuple[Any, Future], None, None]:
-    """Yield (item, its finished work) in order: workers load and finish, the network runs here.
+    items: Iterable, load: Callable[[Any], Seen], colorizer: Colorizer, batch: int
+) -> Generator[_Predicted, None, None]:
+    """Yield (item, what is loaded and its ab) in order, as futures that are done or have failed.
 
-    Where the colorizer can compute several batches at once, threads do it, so that none of the
-    cores waits for the others at the end of a batch.
+    Workers load ahead. Where the colorizer can compute several batches at once, threads do it, so
+    that none of the cores waits for the others at the end of a batch.
     """
     with workers() as pool:
-        finishing: deque[tuple[Any, Future]] = deque()
 
-        def predict(group: list[_Loading]) -> list[tuple[Any, Future]]:
-            return _predict(pool, finish, colorizer, group)
+        def predict(group: list[_Loading]) -> list[_Predicted]:
+            return _predict(colorizer, group)
 
         groups = _groups(_ahead(pool, load, items, batch), batch)
         with _at_once(predict, groups, colorizer.at_once) as predicted:
             for group in predicted:
-                finishing.extend(group)
-                while finishing and (finishing[0][1].done() or len(finishing) > 2 * WORKERS):
-                    yield finishing.popleft()
-        yield from finishing
+                yield from group
 
 
 @contextmanager
@@ -111,25 +109,24 @@ def _fits(loading: _Loading, group: list[_Loading], batch: int) -> bool:
     return new == first and _pixels([*group, loading]) <= PIXELS_AHEAD
 
 
-def _predict(
-    pool: ThreadPoolExecutor, finish: Callable, colorizer: Colorizer, group: list[_Loading]
-) -> list[tuple[Any, Future]]:
-    if group[0][1].exception():
-        return group
+def _predict(colorizer: Colorizer, group: list[_Loading]) -> list[_Predicted]:
+    if error := group[0][1].exception():
+        return [(item, _done(error=error)) for item, _ in group]
     seen = [future.result() for _, future in group]
     try:
         colours = colorizer.predict([each.small for each in seen])
     except Exception as error:
-        return [(item, _failed(error)) for item, _ in group]
-    return [
-        (item, pool.submit(finish, item, each, ab))
-        for (item, _), each, ab in zip(group, seen, colours)
-    ]
+        return [(item, _done(error=error)) for item, _ in group]
+    results = zip(seen, colours)
+    return [(item, _done(result)) for (item, _), result in zip(group, results)]
 
 
-def _failed(error: Exception) -> Future:
+def _done(result: object = None, error: BaseException | None = None) -> Future:
     future: Future = Future()
-    future.set_exception(error)
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
     return future
 
 

@@ -7,13 +7,14 @@ for ab in steady((L, ab) for ...):
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from colorization import compiled_colour
+from colorization.area_means import area_means
 from colorization.defaults import AHEAD, STRENGTH
 from colorization.inference import paint
 from colorization.optical_flow import as_grey, lost, optical_flow, warp
@@ -146,25 +147,21 @@ def _result(waiting: Iterable[_Step]) -> np.ndarray:
     return np.ascontiguousarray((total[..., :2] / total[..., 2:]).transpose(2, 0, 1))
 
 
-def _at(plane: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """Return a plane (H, W), or (H, W, 2), at another size: mean over areas, or linear.
-
-    A mean over areas that takes several pixels is taken of means of 2 x 2, which is much faster.
-    """
-    height, width = plane.shape[0] // 2, plane.shape[1] // 2
-    if plane.shape[:2] == (2 * height, 2 * width) and height >= size[0] and width >= size[1]:
-        plane = cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA)
-    if plane.shape[:2] == tuple(size):
+def _at(plane: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return a plane (H, W), or (H, W, 2), at another size: mean over areas, or linear."""
+    if plane.shape[:2] == size:
         return plane
+    if plane.ndim == 2 and plane.shape[0] >= size[0] and plane.shape[1] >= size[1]:
+        return area_means(plane, size)
     method = cv2.INTER_AREA if plane.shape[0] > size[0] else cv2.INTER_LINEAR
     return cv2.resize(plane, (size[1], size[0]), interpolation=method)
 
 
-def _planes_at(planes: np.ndarray, size: Sequence[int]) -> np.ndarray:
+def _planes_at(planes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.stack([_at(plane, size) for plane in planes])
 
 
-def _flow_at(flow: np.ndarray, size: Sequence[int]) -> np.ndarray:
+def _flow_at(flow: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return the flow at another size (h, w), in pixels of that size."""
     scale = np.array([size[1] / flow.shape[1], size[0] / flow.shape[0]], np.float32)
     return _at(flow, size) * scale

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
+from colorization.area_means import area_means
 from colorization.array_namespace import Array, asarray_like
 
 STRIDE = 4  # pixels of the network's input from one sample of its output to the next
@@ -17,10 +18,9 @@ BEYOND = 12  # samples that go on beyond the borders, as scipy has them
 def shrink(L: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return L (H, W) at another size (H, W): mean over areas, or linear along axes that grow."""
     smaller = (min(size[0], L.shape[0]), min(size[1], L.shape[1]))
-    for (H, W), method in ((smaller, cv2.INTER_AREA), (size, cv2.INTER_LINEAR)):
-        if L.shape != (H, W):
-            L = cv2.resize(L, (W, H), interpolation=method)
-    return L
+    if L.shape != smaller:
+        L = area_means(L, smaller)
+    return L if smaller == size else cv2.resize(L, size[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def upsample(

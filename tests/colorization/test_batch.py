@@ -94,7 +94,7 @@ def test_few_frames_are_in_memory(colorizer):
     for written, _ in enumerate(coloured_frames(frames(), colorizer, 4)):
         furthest = max(furthest, read - written)
     assert read == 300
-    assert furthest <= 4 * 4 + pipeline.ITEMS_AHEAD + 2 * pipeline.WORKERS
+    assert furthest <= 4 * 4 + pipeline.ITEMS_AHEAD + pipeline.WORKERS
 
 
 class Immediately:
@@ -131,8 +131,8 @@ def test_large_images_are_not_read_far_ahead(monkeypatch):
     def load(i):
         return pipeline.Seen(plane, plane, i)
 
-    results = list(pipeline.flow(items(), load, lambda item, *_: item, Network(), 8))
-    assert [done.result() for _, done in results] == list(range(20))
+    results = list(pipeline.flow(items(), load, Network(), 8))
+    assert [done.result()[0].rest for _, done in results] == list(range(20))
     assert max(held) == 2 + 2 + 1
 
 
