@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from colorization import compiled_colour
 from colorization.array_namespace import Array, array_namespace, asarray_like, to_numpy
-from colorization.colour import RGB_TO_XYZ, Lab_to_sRGB_of_L, Y_to_L, sRGB_to_linear
+from colorization.colour import Lab_to_sRGB_of_L
+from colorization.compiled_colour import lightness
 from colorization.defaults import DECODERS, DEFAULT_NETWORK, TEMPERATURE, WORKING_SIZE
 from colorization.histogram import decode
 from colorization.network import (
@@ -144,25 +144,6 @@ class Colorizer:
         return array_namespace(histograms).concatenate(decoded)
 
 
-def lightness(rgb: np.ndarray) -> np.ndarray:
-    """Return L (H, W), float32, 0..100, of sRGB (H, W, 3), uint8 or 16, or grey (H, W) uint8."""
-    if rgb.dtype == np.uint8:
-        return compiled_colour.lightness(rgb)
-    H, W, _ = rgb.shape
-    L = np.empty((H, W), np.float32)
-    linear, weights = _linear_values(rgb.dtype), np.array(RGB_TO_XYZ[1], np.float32)
-    for rows in _bands(H, W):
-        L[rows] = Y_to_L(linear[rgb[rows]] @ weights)
-    return L
-
-
-@lru_cache
-def _linear_values(dtype: np.dtype) -> np.ndarray:
-    """Return what each value of an integer sRGB channel is without the transfer curve, float32."""
-    top = np.iinfo(dtype).max
-    return sRGB_to_linear(np.arange(top + 1) / top).astype(np.float32)
-
-
 def join(
     L: np.ndarray, ab: Array, seen: tuple[int, int], dtype: DTypeLike = np.uint8
 ) -> np.ndarray:
@@ -172,8 +153,8 @@ def join(
     interpolated (`upsample`); L stays as it is: colours that RGB does not have at this L become
     paler (`Lab_to_sRGB_of_L`; the thesis clips them, 5.2). Computed where ab lies.
     """
-    if np.dtype(dtype) == np.uint8 and isinstance(ab, np.ndarray):
-        planes = np.empty((3, *L.shape), np.uint8)
+    if isinstance(ab, np.ndarray):
+        planes = np.empty((3, *L.shape), dtype)
         compiled_colour.paint_splines(L, *separated(ab, L.shape, seen), planes)
         return planes.transpose(1, 2, 0)
     return paint_bands(L, dtype, lambda rows: upsample(ab, L.shape, seen, rows=rows))
@@ -200,7 +181,7 @@ def paint_bands(L: np.ndarray, dtype: DTypeLike, ab_of: Callable[[slice], Array]
 
 def _fill(planes: np.ndarray, L: np.ndarray, ab: Array) -> None:
     """Set R, G and B (3, H, W) of L (H, W) and ab (2, H, W)."""
-    if planes.dtype == np.uint8 and isinstance(ab, np.ndarray):
+    if isinstance(ab, np.ndarray):
         compiled_colour.paint(L, ab, planes)
     else:
         Lab = array_namespace(ab).concatenate((asarray_like(L, ab)[None], ab))

@@ -140,6 +140,24 @@ def test_16_bits_and_tensors_give_the_same_image():
     assert lightness(rgb) == pytest.approx(lightness(rgb.astype(np.uint16) * 257), abs=5e-5)
 
 
+def test_16_bits_round_to_a_level_near_by():
+    L, ab = random_Lab(130)
+    deep = paint(L, ab, np.uint16)
+    error = np.abs(deep - levels(L, ab) * 257)
+    assert np.median(error) < 0.5 and np.percentile(error, 90) < 2 and error.max() < 64
+    greys = paint(L, np.zeros_like(ab), np.uint16)
+    assert np.array_equal(greys.min(2), greys.max(2))
+    assert lightness(greys) == pytest.approx(L, abs=2e-3)
+
+
+def test_lightness_of_16_bits():
+    rgb = np.random.default_rng(8).integers(0, 65536, (H, W, 3), np.uint16)
+    expected = sRGB_to_Lab(rgb / 65535)[..., 0]
+    assert lightness(rgb) == pytest.approx(expected, abs=5e-5)
+    grey = rgb[..., 0]
+    assert np.array_equal(lightness(grey), lightness(np.dstack([grey] * 3)))
+
+
 @pytest.mark.parametrize("planar", [False, True])
 def test_YCbCr_of_every_pixel(planar):
     rgb = np.random.default_rng(4).integers(0, 256, (H, W, 3), np.uint8)
