@@ -11,9 +11,9 @@ from itertools import islice
 from math import ceil, log
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from colorization.array_namespace import Array, to_numpy
-from colorization.defaults import CRF
 from colorization.files import replacing
 from colorization.film_parts import ResumableWriter
 from colorization.finishing import Finish
@@ -22,7 +22,7 @@ from colorization.inference import Colorizer, lightness
 from colorization.inputs import Job
 from colorization.pipeline import Seen, flow, in_order, read_ahead
 from colorization.temporal import steady
-from colorization.video import VideoReader, open_video, remarks
+from colorization.video import STANDARD, Quality, VideoReader, open_video, remarks
 
 WARM_UP = 64  # frames, of which 0.85^64 or, of a tracked region's colour, 0.75^64 is left
 FAINT = 0.001  # a weight that changes no grey level
@@ -76,16 +76,18 @@ def coloured_frames(
     batch: int,
     finish: Finish | None = None,
     strength: float = 0.0,
+    dtype: DTypeLike = np.uint8,
 ) -> Iterator[tuple[np.ndarray, int]]:
     """Yield the frames (RGB, pts) of a film in colour, in their order, a few of them in memory.
 
-    `finish` as in `colour_images`; `strength` above 0 steadies the colours, see `temporal.steady`.
+    `finish` as in `colour_images`; `strength` above 0 steadies the colours, see `temporal.steady`;
+    `dtype` is uint8 or uint16.
     """
     finished = (finish or Finish()).for_film()
 
     def draw(item: tuple[Seen, Array]) -> tuple[np.ndarray, int]:
         seen, ab = item
-        return finished(seen.L, ab, seen.small.shape), seen.rest
+        return finished(seen.L, ab, seen.small.shape, dtype), seen.rest
 
     coloured = predicted(frames, colorizer, batch, strength)
     yield from map(draw, coloured) if finished.in_order else in_order(draw, coloured)
@@ -128,7 +130,7 @@ def colour_film(
     job: Job,
     colorizer: Colorizer,
     batch: int,
-    crf: int = CRF,
+    quality: Quality = STANDARD,
     watch: Callable[[VideoReader], Iterable[tuple[np.ndarray, int]]] = iter,
     finish: Finish | None = None,
     strength: float = 0.0,
@@ -148,15 +150,15 @@ def colour_film(
     """
     making = None if made_by is None else {**made_by, "strength": strength}
     with (
-        open_video(job.source, grey_planes=True) as film,
-        ResumableWriter(job.target, film, making, crf) as writer,
+        open_video(job.source, grey_planes=True, depth=quality.depth) as film,
+        ResumableWriter(job.target, film, making, quality) as writer,
     ):
         # The batches are those of an uninterrupted run, in which rounding may differ.
         first = max(0, writer.done - warm_up(finish, strength)) // batch * batch
         if writer.done:
             goes_on(writer.done)
         film.skip(first)
-        frames = coloured_frames(watch(film), colorizer, batch, finish, strength)
+        frames = coloured_frames(watch(film), colorizer, batch, finish, strength, quality.dtype)
         new = islice(frames, writer.done - first, None)
         with closing(in_order(lambda item: writer.write(*item), new, count=1)) as written:
             deque(written, maxlen=0)

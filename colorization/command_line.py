@@ -15,11 +15,11 @@ from pathlib import Path
 from threading import current_thread, main_thread
 from typing import TYPE_CHECKING
 
-from colorization.defaults import CRF
+from colorization.defaults import CRF, DEPTH, DEPTHS
 from colorization.errors import ColorizationError, UsageError, one_line
 
 if TYPE_CHECKING:
-    from colorization.video import VideoReader
+    from colorization.video import Quality, VideoReader
 
 GOES_ON = "the same command goes on where this one stopped"
 
@@ -105,7 +105,7 @@ def precision_of(options: Namespace) -> str:
 
 
 def add_output_options(parser: ArgumentParser) -> None:
-    """Add --output, --crf and --overwrite, for commands that take many files."""
+    """Add --output, --crf, --depth and --overwrite, for commands that take many files."""
     parser.add_argument(
         "--output",
         type=_path,
@@ -113,13 +113,28 @@ def add_output_options(parser: ArgumentParser) -> None:
         metavar="PATH",
         help="folder, or file for one input (colorized)",
     )
-    add_crf_option(parser)
+    add_quality_options(parser)
     parser.add_argument("--overwrite", action="store_true", help="colour again what is finished")
 
 
-def add_crf_option(parser: ArgumentParser) -> None:
+def add_quality_options(parser: ArgumentParser) -> None:
+    """Add --crf and --depth, which `quality` reads."""
     explained = "quality of films, 0 to 51, smaller is better"
     parser.add_argument("--crf", type=_crf, default=CRF, metavar="N", help=f"{explained} ({CRF})")
+    parser.add_argument(
+        "--depth",
+        type=int,
+        choices=DEPTHS,
+        default=DEPTH,
+        help=f"bits a channel of films; 10 for editing, as not every player shows it ({DEPTH})",
+    )
+
+
+def quality(options: Namespace) -> Quality:
+    """Return how films are to be encoded."""
+    from colorization.video import Quality
+
+    return Quality(options.crf, options.depth)
 
 
 def film_bar(film: VideoReader, name: str, leave: bool = True) -> Iterable:

@@ -1,4 +1,4 @@
-"""Lab of sRGB and sRGB of Lab, for 8 and 16 bits, and Y'CbCr of sRGB, for 8: compiled, in one pass.
+"""Lab of sRGB, and sRGB of Lab, and Y'CbCr of sRGB, for images of 8 and 16 bits: compiled.
 
 The mathematics of Lab is that of `colour`, in float32. What depends on one of the levels alone
 comes from a table, and the transfer curve of sRGB, where it is a power, from a polynomial.
@@ -91,15 +91,17 @@ def paint_splines(
 
 
 def to_YCbCr(rgb: np.ndarray, Y: np.ndarray, Cb: np.ndarray, Cr: np.ndarray) -> None:
-    """Write into the planes, uint8, the Y'CbCr of BT.709 in limited range of sRGB (H, W, 3) uint8.
+    """Write into the planes the Y'CbCr of BT.709, in limited range, of sRGB (H, W, 3).
 
-    Y' (H, W) is 16..235, Cb and Cr are 16..240: of each pixel, where they have as many rows
-    (4:4:4), or of the mean of every four, where they have half the rows and columns of even H and W
-    (4:2:0). All are rounded to the nearest level, to 1e-3 (ITU-R BT.709-6, items 3.2 to 3.4 and
-    4.5). Planes are contiguous; their rows may be longer, as those of a video frame are.
+    Of uint8 they have 8 bits, uint8: Y' (H, W) is 16..235, Cb and Cr are 16..240; of uint16 they
+    have 10 bits, uint16, and all is four times as much. Cb and Cr are of each pixel, where they
+    have as many rows (4:4:4), or of the mean of every four, where they have half the rows and
+    columns of even H and W (4:2:0). All are rounded to the nearest level, to 1e-3 with 8 bits and
+    0.1 with 10 (ITU-R BT.709-6, items 3.2 to 3.4 and 4.5). Planes are contiguous; their rows may be
+    longer, as those of a video frame are.
     """
     convert = _to_444 if len(Cb) == len(Y) else _to_420
-    convert(_planes(rgb), _digital(), Y, Cb, Cr)
+    convert(_planes(rgb), *_digital(rgb.dtype), Y, Cb, Cr)
 
 
 def _planes(rgb: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -164,13 +166,17 @@ def _mixture() -> np.ndarray:
     return (M / M.sum(1, keepdims=True))[:, ::2].astype(np.float32)
 
 
-@lru_cache(maxsize=1)
-def _digital() -> np.ndarray:
-    """Return the matrix (3, 3) of Y', Cb and Cr by R', G' and B', 0..255, times 2^20; int32."""
+@lru_cache(maxsize=2)
+def _digital(dtype: np.dtype) -> tuple[np.ndarray, int, int]:
+    """Return a matrix (3, 3) of int32, bits and a unit.
+
+    The matrix makes 2^bits times Y', Cb and Cr of R', G' and B'. The unit is one level of 8 bits.
+    """
+    bits, unit = (20, 1) if dtype == np.uint8 else (18, 4)  # sums of four stay below 2^31
     Y = np.array((0.2126, 0.7152, 0.0722))
     Cb, Cr = (np.eye(3)[2] - Y) / 1.8556, (np.eye(3)[0] - Y) / 1.5748
-    matrix = np.stack((219 * Y, 224 * Cb, 224 * Cr)) / 255 * 2**20
-    return np.rint(matrix).astype(np.int32)
+    matrix = np.stack((219 * Y, 224 * Cb, 224 * Cr)) * (unit / np.iinfo(dtype).max * 2**bits)
+    return np.rint(matrix).astype(np.int32), bits, unit
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -326,17 +332,23 @@ def _f_inverse(f: np.float32) -> np.float32:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _to_420(
-    rgb: tuple[np.ndarray, ...], M: np.ndarray, Y: np.ndarray, Cb: np.ndarray, Cr: np.ndarray
+    rgb: tuple[np.ndarray, ...],
+    M: np.ndarray,
+    bits: int,
+    unit: int,
+    Y: np.ndarray,
+    Cb: np.ndarray,
+    Cr: np.ndarray,
 ) -> None:
     R, G, B = rgb
     sums = np.empty((3, R.shape[1] // 2), np.int32)
     for y in range(len(Cb)):
         for row in (2 * y, 2 * y + 1):
-            _mix(R[row], G[row], B[row], M[0], 16, 20, Y[row])
+            _mix(R[row], G[row], B[row], M[0], 16 * unit, bits, Y[row])
         for c in range(3):
             _sum_four(rgb[c][2 * y : 2 * y + 2], sums[c])
-        _mix(sums[0], sums[1], sums[2], M[1], 128, 22, Cb[y])
-        _mix(sums[0], sums[1], sums[2], M[2], 128, 22, Cr[y])
+        _mix(sums[0], sums[1], sums[2], M[1], 128 * unit, bits + 2, Cb[y])
+        _mix(sums[0], sums[1], sums[2], M[2], 128 * unit, bits + 2, Cr[y])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -349,13 +361,19 @@ def _sum_four(rows: np.ndarray, sums: np.ndarray) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _to_444(
-    rgb: tuple[np.ndarray, ...], M: np.ndarray, Y: np.ndarray, Cb: np.ndarray, Cr: np.ndarray
+    rgb: tuple[np.ndarray, ...],
+    M: np.ndarray,
+    bits: int,
+    unit: int,
+    Y: np.ndarray,
+    Cb: np.ndarray,
+    Cr: np.ndarray,
 ) -> None:
     R, G, B = rgb
     for y in range(len(Y)):
-        _mix(R[y], G[y], B[y], M[0], 16, 20, Y[y])
-        _mix(R[y], G[y], B[y], M[1], 128, 20, Cb[y])
-        _mix(R[y], G[y], B[y], M[2], 128, 20, Cr[y])
+        _mix(R[y], G[y], B[y], M[0], 16 * unit, bits, Y[y])
+        _mix(R[y], G[y], B[y], M[1], 128 * unit, bits, Cb[y])
+        _mix(R[y], G[y], B[y], M[2], 128 * unit, bits, Cr[y])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -373,4 +391,4 @@ def _mix(
     half, shift = np.int32((2 * offset + 1) << (bits - 1)), np.int32(bits)
     for x in range(len(R)):
         mixed = r * np.int32(R[x]) + g * np.int32(G[x]) + b * np.int32(B[x])
-        result[x] = np.uint8((mixed + half) >> shift)
+        result[x] = (mixed + half) >> shift

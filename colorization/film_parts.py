@@ -17,6 +17,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 
@@ -24,9 +25,15 @@ import av
 import numpy as np
 
 from colorization import __version__
-from colorization.defaults import CRF
 from colorization.files import locked, write_text
-from colorization.video import UnwritableError, VideoError, VideoReader, VideoWriter
+from colorization.video import (
+    STANDARD,
+    Quality,
+    UnwritableError,
+    VideoError,
+    VideoReader,
+    VideoWriter,
+)
 
 FRAMES = 1500  # of a part: about a minute, which is what an interruption may cost
 SUFFIX = ".nut"  # a container that keeps pts in any unit, and packets as the encoder made them
@@ -38,7 +45,7 @@ class ResumableWriter:
     """Writes a film as `VideoWriter` does, and goes on with what a run before it has left.
 
     `film` is the template of `VideoWriter`. `made_by` says, in what JSON can hold, all that the
-    pixels depend on. Parts are used again if it, the size and time of the film's file, `crf`, the
+    pixels depend on. Parts are used again if it, the size and time of the film's file, `quality`,
     length of parts and the versions of the encoders are the same; otherwise they are removed. With
     None nothing is used again, and nothing kept.
 
@@ -56,11 +63,11 @@ class ResumableWriter:
         path: str | os.PathLike,
         film: VideoReader,
         made_by: Mapping[str, object] | None,
-        crf: int = CRF,
+        quality: Quality = STANDARD,
     ):
-        self.path, self._film, self._crf = Path(path), film, crf
-        self._writer = VideoWriter(path, film, crf=crf)
-        self._made_by = None if made_by is None else _text(made_by, film, crf)
+        self.path, self._film, self._quality = Path(path), film, quality
+        self._writer = VideoWriter(path, film, quality=quality)
+        self._made_by = None if made_by is None else _text(made_by, film, quality)
         self._part: _Part | None = None
         self._count = self.done = 0
 
@@ -101,7 +108,7 @@ class ResumableWriter:
 
     def _next_part(self, pts: int) -> _Part:
         place = self._folder / f"{self._count // FRAMES:06}_{pts}{SUFFIX}"
-        return _Part(place, pts, self.path, self._film, self._crf).__enter__()
+        return _Part(place, pts, self.path, self._film, self._quality).__enter__()
 
     def _end_part(
         self,
@@ -142,8 +149,8 @@ class ResumableWriter:
 class _Part(VideoWriter):
     """Writes the video of a part alone; its times count from its first frame, `start`."""
 
-    def __init__(self, place: Path, start: int, target: Path, film: VideoReader, crf: int):
-        super().__init__(target, film, crf=crf)  # whose name is in the errors
+    def __init__(self, place: Path, start: int, target: Path, film: VideoReader, quality: Quality):
+        super().__init__(target, film, quality=quality)  # whose name is in the errors
         self._place, self._format = place, SUFFIX[1:]
         self._start = start
 
@@ -224,12 +231,12 @@ def _is_of_no_use(folder: Path, error: BaseException) -> bool:
     return of_the_film or not _parts(folder)
 
 
-def _text(made_by: Mapping[str, object], film: VideoReader, crf: int) -> str:
+def _text(made_by: Mapping[str, object], film: VideoReader, quality: Quality) -> str:
     """Return as JSON all that parts of the same making have in common."""
     source = film.path.stat()
     own = {
         "source": [source.st_size, source.st_mtime_ns],
-        "crf": crf,
+        "quality": asdict(quality),
         "frames": FRAMES,
         "version": __version__,
         "encoders": [av.__version__, *map(list, av.library_versions.values())],

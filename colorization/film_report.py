@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from colorization.images import Picture, write_image
 from colorization.metrics import psnr
 from colorization.resizing import resized
-from colorization.video import VideoWriter, open_video
+from colorization.video import Quality, VideoWriter, open_video
 
 CAPTION_HEIGHT = 28
 MARGIN = 6
@@ -62,7 +62,7 @@ class GridFilm:
     """
 
     def __init__(self, target: Path, rate: Fraction | int):
-        self._writer = VideoWriter(target, rate=rate, crf=GRID_CRF)
+        self._writer = VideoWriter(target, rate=rate, quality=Quality(GRID_CRF))
         self._height = 0
 
     def __enter__(self) -> GridFilm:

@@ -10,9 +10,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from itertools import takewhile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from colorization.errors import UsageError
 from colorization.formats import CONTAINERS, FILM_SUFFIXES, FORMATS, IMAGE_SUFFIXES
+
+if TYPE_CHECKING:
+    from colorization.video import Quality
 
 
 class InputError(UsageError):
@@ -86,12 +90,14 @@ def plan(
     return jobs
 
 
-def film_beside(film: Path, word: str, output: Path | None = None) -> Path:
+def film_beside(
+    film: Path, word: str, output: Path | None = None, quality: Quality | None = None
+) -> Path:
     """Return where the result of a film goes: to `output`, or beside it as NAME_word.
 
     Without `output` it has the film's own container, or .mkv where that cannot be written or cannot
-    hold the film's sound. UsageError for the film itself, VideoError where it cannot be read, or
-    its result not be written there.
+    hold the film's sound or have the `quality`. UsageError for the film itself, VideoError where it
+    cannot be read, or its result not be written there.
     """
     from colorization.video import UnwritableError, VideoError
     from colorization.video.writer import check_writable
@@ -99,17 +105,17 @@ def film_beside(film: Path, word: str, output: Path | None = None) -> Path:
     if output is not None:
         if _same(output, film):
             raise UsageError(f"{output} is the input and would be replaced: choose an --output")
-        check_writable(output, film)
+        check_writable(output, film, quality)
         return output
     suffix = film.suffix if _suffix(film) in CONTAINERS else ".mkv"
     beside = film.with_name(f"{film.stem}_{word}{suffix}")
     try:
-        check_writable(beside, film)
+        check_writable(beside, film, quality)
     except UnwritableError:
         raise
     except VideoError:
         beside = beside.with_suffix(".mkv")
-        check_writable(beside, film)
+        check_writable(beside, film, quality)
     return beside
 
 
@@ -217,6 +223,10 @@ def _is_film(path: Path) -> bool:
 
 def _is_image(path: Path) -> bool:
     return _suffix(path) in IMAGE_SUFFIXES
+
+
+if TYPE_CHECKING:
+    from colorization.video import Quality
 
 
 def _names_a_file(output: Path) -> bool:

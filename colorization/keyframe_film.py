@@ -15,7 +15,6 @@ import numpy as np
 
 from colorization.array_namespace import Array
 from colorization.batch import predicted, warm_up
-from colorization.defaults import CRF
 from colorization.files import replacing, write_text
 from colorization.film_parts import ResumableWriter
 from colorization.finishing import Finish
@@ -23,7 +22,7 @@ from colorization.inference import Colorizer, lightness
 from colorization.inputs import Job
 from colorization.pipeline import in_order
 from colorization.propagation import Source, propagate, survey
-from colorization.video import VideoReader, open_video, remarks
+from colorization.video import STANDARD, Quality, VideoReader, open_video, remarks
 
 _FILMS = "films.json"
 
@@ -33,7 +32,7 @@ def colour_from_keyframes(
     keyframes: Mapping[int, np.ndarray],
     colorizer: Colorizer | None = None,
     batch: int = 8,
-    crf: int = CRF,
+    quality: Quality = STANDARD,
     watch: Callable[[VideoReader], Iterable[tuple[np.ndarray, int]]] = iter,
     finish: Finish | None = None,
     strength: float = 0.0,
@@ -58,11 +57,11 @@ def colour_from_keyframes(
 
     def draw(item: tuple[tuple[np.ndarray, int], np.ndarray]) -> tuple[np.ndarray, int]:
         (frame, pts), ab = item
-        return finished.paint(lightness(frame), ab), pts
+        return finished.paint(lightness(frame), ab, quality.dtype), pts
 
     with (
-        open_video(job.source, grey_planes=True) as film,
-        ResumableWriter(job.target, film, making, crf) as writer,
+        open_video(job.source, grey_planes=True, depth=quality.depth) as film,
+        ResumableWriter(job.target, film, making, quality) as writer,
     ):
         head = json.dumps([making, job.source.stat().st_mtime_ns])
         sources = _noted(notes, head) if writer.done else []

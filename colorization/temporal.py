@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import DTypeLike
 
 from colorization import compiled_colour
 from colorization.area_means import area_means
@@ -62,12 +63,16 @@ def steady(
 
 
 def steady_frames(
-    frames: Iterable[tuple[np.ndarray, int]], strength: float = STRENGTH, ahead: int = AHEAD
+    frames: Iterable[tuple[np.ndarray, int]],
+    strength: float = STRENGTH,
+    ahead: int = AHEAD,
+    dtype: DTypeLike = np.uint8,
 ) -> Iterator[tuple[np.ndarray, int]]:
-    """Yield the frames (RGB (H, W, 3) uint8, pts) of a coloured film with steady colours.
+    """Yield the frames (RGB (H, W, 3), pts) of a coloured film with steady colours.
 
-    Each keeps its L. Its ab, shrunk to a shorter side of at most COLOUR_SIDE, goes through
-    `steady`; what that changes is enlarged and added to the full-size ab, which keeps its edges.
+    They come as uint8 or uint16, and go as the `dtype`. Each keeps its L. Its ab, shrunk to a
+    shorter side of at most COLOUR_SIDE, goes through `steady`; what that changes is enlarged and
+    added to the full-size ab, which keeps its edges.
     """
     held: deque[tuple[np.ndarray, np.ndarray, int]] = deque()
 
@@ -81,7 +86,7 @@ def steady_frames(
     for ab in steady(planes(), strength, ahead):
         Lab, small, pts = held.popleft()
         Lab[1:] += _planes_at(ab - small, Lab.shape[1:])
-        yield paint(Lab[0], Lab[1:]), pts
+        yield paint(Lab[0], Lab[1:], dtype), pts
 
 
 @dataclass

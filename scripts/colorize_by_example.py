@@ -15,6 +15,7 @@ from colorization.command_line import (
     film_bar,
     outcome,
     preparing,
+    quality,
     run,
 )
 from colorization.defaults import DEFAULT_NETWORK
@@ -185,7 +186,7 @@ def _colour_one(job, painter, options: argparse.Namespace) -> None:
     if not job.is_film:
         colour_image(job, painter)
         return
-    for what in colour_film(job, painter, options.crf, watch, _made_by(options), goes_on):
+    for what in colour_film(job, painter, quality(options), watch, _made_by(options), goes_on):
         tqdm.write(f"{job.target}: {what}", file=sys.stderr)
 
 

@@ -8,13 +8,14 @@ import sys
 from pathlib import Path
 
 from colorization.command_line import (
-    add_crf_option,
     add_device_options,
     add_precision_option,
+    add_quality_options,
     film_bar,
     positive,
     precision_of,
     preparing,
+    quality,
     run,
     whole,
 )
@@ -89,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     add_precision_option(parser, "auto")
     add("--seed", type=whole, default=1, help="of training (1)")
     add("--size", type=positive, default=256, metavar="N", help="what the network sees (256)")
-    add_crf_option(parser)
+    add_quality_options(parser)
     add_device_options(parser)
     add_finishing_options(parser)
     return parser
@@ -124,7 +125,7 @@ def _colour(options: argparse.Namespace) -> int:
     from colorization.keyframes import keyframe_files, read_keyframes
 
     # What is wrong with the output is told before the training.
-    job = Job(options.clip, film_beside(options.clip, "coloured", options.output))
+    job = Job(options.clip, film_beside(options.clip, "coloured", options.output, quality(options)))
     work = options.work or job.target.with_name(f"{options.clip.name}.work")
     _check_replaceable(job.target, work, options)
     with preparing():
@@ -141,7 +142,7 @@ def _colour(options: argparse.Namespace) -> int:
     def goes_on(frame):
         print(f"{options.clip}: goes on at frame {frame}")
 
-    way = (colorizer, options.batch, options.crf, watch, finish, options.temporal)
+    way = (colorizer, options.batch, quality(options), watch, finish, options.temporal)
     way += (_made_by(options, keyframes), goes_on)
     if options.colours == "network":
         lost = colour_film(job, *way)

@@ -20,6 +20,7 @@ from colorization.command_line import (
     positive,
     precision_of,
     preparing,
+    quality,
     run,
     whole,
 )
@@ -283,7 +284,7 @@ def _colour_film(job, colorizer, finish, options: argparse.Namespace) -> Excepti
             job,
             colorizer,
             options.batch,
-            options.crf,
+            quality(options),
             watch,
             finish,
             options.temporal,

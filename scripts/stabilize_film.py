@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from colorization.command_line import add_crf_option, film_bar, run, share, whole
+from colorization.command_line import add_quality_options, film_bar, quality, run, share, whole
 from colorization.defaults import AHEAD, STRENGTH
 from colorization.errors import UsageError
 from colorization.process_settings import settle
@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"0 none, below 1 ({STRENGTH})",
     )
     add("--ahead", type=whole, default=AHEAD, metavar="N", help=f"frames looked ahead ({AHEAD})")
-    add_crf_option(parser)
+    add_quality_options(parser)
     add("--report", action="store_true", help="measure the flicker before and after")
     return parser
 
@@ -56,13 +56,14 @@ def _stabilize(options: argparse.Namespace) -> int:
     from colorization.inputs import film_beside
     from colorization.video import open_video, remarks
 
-    output = film_beside(options.film, "steady", options.output)
+    encoded = quality(options)
+    output = film_beside(options.film, "steady", options.output, encoded)
     if output.exists() and not options.overwrite:
         raise UsageError(f"{output}: exists; choose another --output, or give --overwrite")
     made_by = {"strength": options.strength, "ahead": options.ahead}
     with (
-        open_video(options.film) as film,
-        ResumableWriter(output, film, made_by, options.crf) as writer,
+        open_video(options.film, depth=encoded.depth) as film,
+        ResumableWriter(output, film, made_by, encoded) as writer,
     ):
         count = writer.done
         for frame, pts in _steadied(film, writer.done, options):
@@ -90,7 +91,8 @@ def _steadied(film, done: int, options: argparse.Namespace):
     first = max(0, done - warm_up(None, options.strength))
     film.skip(first)
     frames = film_bar(film, "steadying")
-    return islice(steady_frames(frames, options.strength, options.ahead), done - first, None)
+    frames = steady_frames(frames, options.strength, options.ahead, quality(options).dtype)
+    return islice(frames, done - first, None)
 
 
 def _report(film: Path, output: Path) -> None:

@@ -11,13 +11,12 @@ from colorization.array_namespace import to_numpy
 from colorization.baselines import levin
 from colorization.baselines.levin import ScribbleError
 from colorization.baselines.scribbles import automatic_scribbles, painted
-from colorization.defaults import CRF
 from colorization.film_parts import ResumableWriter
 from colorization.formats import IMAGE_SUFFIXES
 from colorization.images import read_image, write_image
 from colorization.inference import Colorizer, lightness, paint
 from colorization.inputs import InputError, Job
-from colorization.video import VideoReader, open_video, remarks
+from colorization.video import STANDARD, Quality, VideoReader, open_video, remarks
 
 Painter = Callable[[np.ndarray], np.ndarray]  # L (H, W) -> ab (2, H, W)
 
@@ -33,7 +32,7 @@ def colour_image(job: Job, painter: Painter) -> None:
 def colour_film(
     job: Job,
     painter: Painter,
-    crf: int = CRF,
+    quality: Quality = STANDARD,
     watch: Callable[[VideoReader], Iterable[tuple[np.ndarray, int]]] = iter,
     made_by: Mapping[str, object] | None = None,
     goes_on: Callable[[int], object] = lambda frame: None,
@@ -44,15 +43,15 @@ def colour_film(
     `made_by` and `goes_on` as in `batch.colour_film` a run that was interrupted goes on.
     """
     with (
-        open_video(job.source, grey_planes=True) as film,
-        ResumableWriter(job.target, film, made_by, crf) as writer,
+        open_video(job.source, grey_planes=True, depth=quality.depth) as film,
+        ResumableWriter(job.target, film, made_by, quality) as writer,
     ):
         if writer.done:
             goes_on(writer.done)
         film.skip(writer.done)
         for frame, pts in watch(film):
             L = lightness(frame)
-            writer.write(paint(L, painter(L), frame.dtype), pts)
+            writer.write(paint(L, painter(L), quality.dtype), pts)
     return remarks(film, writer.left_out)
 
 

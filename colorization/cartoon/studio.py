@@ -16,7 +16,7 @@ from tqdm import tqdm
 from colorization.cartoon.film import RATE, Episode
 from colorization.errors import ColorizationError
 from colorization.files import write_text
-from colorization.video import VideoWriter
+from colorization.video import Quality, VideoWriter
 
 CRF = 14  # of H.264: next to no loss
 _REPORT_SECONDS = 0.5
@@ -44,7 +44,7 @@ def write_episode(
     film, record = paths(folder, episode.number)
     record.unlink(missing_ok=True)
     truths = []
-    with VideoWriter(film, rate=RATE, crf=CRF) as writer:
+    with VideoWriter(film, rate=RATE, quality=Quality(CRF)) as writer:
         for picture, truth in episode.frames():
             writer.write(picture)
             truths.append(json.dumps(asdict(truth)))

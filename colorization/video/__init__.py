@@ -8,11 +8,14 @@ gives a film with the same frames at the same times, the same audio and the same
 """
 
 from colorization.video.errors import UnwritableError, VideoError
+from colorization.video.quality import STANDARD, Quality
 from colorization.video.reader import DEFAULT_RATE, VideoReader, open_video, remarks
 from colorization.video.writer import VideoWriter, write_video
 
 __all__ = [
     "DEFAULT_RATE",
+    "STANDARD",
+    "Quality",
     "UnwritableError",
     "VideoError",
     "VideoReader",

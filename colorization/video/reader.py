@@ -13,11 +13,12 @@ import av
 import cv2
 import numpy as np
 
+from colorization.defaults import DEPTH, DEPTHS
 from colorization.video.container import on_film_time, open_input, origin_of
 from colorization.video.deinterlacing import deinterlaced
 from colorization.video.errors import VideoError, reason
 from colorization.video.mending import Mender
-from colorization.video.pixels import to_grey, to_rgb
+from colorization.video.pixels import bits, to_grey, to_rgb
 
 DEFAULT_RATE = Fraction(25)  # for a film that tells neither its rate nor its times
 CUT_OFF_SECONDS = 0.5  # a film may end this much before the time that its header tells
@@ -26,17 +27,20 @@ BROKEN = 0.1  # so many of a film's frames may be broken, and one always
 _DURATION_IN_HEADER = {"mov", "mp4", "matroska", "webm", "avi"}
 
 
-def open_video(path: str | os.PathLike, grey_planes: bool = False) -> VideoReader:
+def open_video(
+    path: str | os.PathLike, grey_planes: bool = False, depth: int = DEPTH
+) -> VideoReader:
     """Open a film for reading its frames once, from the first to the last."""
-    return VideoReader(path, grey_planes)
+    return VideoReader(path, grey_planes, depth)
 
 
 class VideoReader:
     """Iterates over (frame, pts): RGB (height, width, 3) uint8, and its time in units of time_base.
 
     With `grey_planes`, a frame without colours comes as grey levels (height, width) instead, where
-    it is stored as those of black-and-white film are; `lightness` takes both. The pts increase,
-    and count from the start of the film, whatever time its file begins with.
+    it is stored as those of black-and-white film are; `lightness` takes both. With a `depth` above
+    8 a film of as much comes as uint16. The pts increase, and count from the start of the film,
+    whatever time its file begins with. `bits` is how many the film has in a channel.
 
     Frames come upright: a rotation and a mirroring stored in the file have been carried out. All
     have the size of the first. Those that say they are interlaced are deinterlaced (bwdif).
@@ -47,8 +51,8 @@ class VideoReader:
     could mend is no damage.
     """
 
-    def __init__(self, path: str | os.PathLike, grey_planes: bool = False):
-        self.path, self._grey_planes = Path(path), grey_planes
+    def __init__(self, path: str | os.PathLike, grey_planes: bool = False, depth: int = DEPTH):
+        self.path, self._grey_planes, self.depth = Path(path), grey_planes, depth
         self._container, self._stream = open_input(self.path)
         stream = self._stream
         stream.thread_type = "AUTO"
@@ -70,7 +74,8 @@ class VideoReader:
             raise
         self._frames = chain([first], frames)
         self.skipped = 0  # frames, see `skip`
-        self._size = (first.width, first.height)
+        self._size, self.bits = (first.width, first.height), bits(first)
+        self._dtype = np.dtype(np.uint16 if min(depth, self.bits) > 8 else np.uint8)
         self._turn = _turn(first)
         turned = self._turn[0]
         self.width, self.height = self._size[::-1] if turned else self._size
@@ -117,8 +122,8 @@ class VideoReader:
 
     def _pixels(self, frame: av.VideoFrame) -> np.ndarray:
         """Return a frame as RGB, or as grey where it may come so."""
-        grey = to_grey(frame)
-        pixels = to_rgb(frame) if grey is None else grey
+        grey = to_grey(frame, self._dtype)
+        pixels = to_rgb(frame, self._dtype) if grey is None else grey
         if (frame.width, frame.height) != self._size:
             pixels = cv2.resize(pixels, self._size, interpolation=cv2.INTER_AREA)
         if pixels.ndim == 3 or self._grey_planes:
@@ -216,6 +221,9 @@ def _turn(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
 def remarks(film: VideoReader, left_out: Sequence[str]) -> list[str]:
     """Return in words what a film has lost on its way, now that it is read and written."""
     found = [f"without {', '.join(left_out)}"] if left_out else []
+    if film.bits > film.depth:
+        more = f"; --depth {DEPTHS[-1]} keeps more" if film.depth < DEPTHS[-1] else ""
+        found.append(f"with {film.depth} of the {film.bits} bits of a channel{more}")
     if times := film.damaged:
         frames = "a frame" if len(times) == 1 else f"{len(times)} frames"
         span = " to ".join(f"{time:.2f} s" for time in dict.fromkeys((times[0], times[-1])))

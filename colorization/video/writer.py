@@ -12,12 +12,12 @@ from types import TracebackType
 import av
 import numpy as np
 
-from colorization.defaults import CRF
 from colorization.files import replacing
 from colorization.formats import CONTAINERS
 from colorization.video.companions import Companions
 from colorization.video.errors import UnwritableError, VideoError, reason
 from colorization.video.pixels import BT709, LIMITED_RANGE, to_frame
+from colorization.video.quality import STANDARD, Quality
 from colorization.video.reader import DEFAULT_RATE, VideoReader, open_video
 
 
@@ -25,10 +25,12 @@ class VideoWriter:
     """Encodes RGB frames; the file appears under its name only when the block ends without error.
 
     H.264 in .mp4, .m4v, .mov and .mkv, VP9 in .webm; 4:2:0, BT.709, limited range. An odd width or
-    height needs 4:4:4. `template`, an open film, gives the unit of the pts, the rate, the
-    shape of the pixels, the tags and chapters, and its audio, subtitles and attachments, copied
-    packet by packet. What the container does not take is left out, and named in `left_out`, and so
-    are data and other video. Audio that it does not take is a VideoError.
+    height needs 4:4:4. With a depth of 10 bits H.264 has the profile High 10, which computers and
+    editors play, but many browsers and telephones do not; VP9 has 8 alone. `template`, an open
+    film, gives the unit of the pts, the rate, the shape of the pixels, the tags and chapters, and
+    its audio, subtitles and attachments, copied packet by packet. What the container does not take
+    is left out, and named in `left_out`, and so are data and other video. Audio that it does not
+    take is a VideoError.
     """
 
     def __init__(
@@ -36,15 +38,17 @@ class VideoWriter:
         path: str | os.PathLike,
         template: VideoReader | None = None,
         rate: Fraction | int | None = None,
-        crf: int = CRF,
+        quality: Quality = STANDARD,
     ):
         self.path = Path(path)
         if self.path.suffix.lower() not in CONTAINERS:
             raise VideoError(f"{self.path}: films are written as {', '.join(CONTAINERS)}")
+        if self._is_webm and quality.depth > 8:
+            raise VideoError(f"{self.path}: a .webm has 8 bits a channel, not {quality.depth}")
         self._template = template
         self._rate = Fraction(rate or (template.rate if template else DEFAULT_RATE))
         self._time_base = template.time_base if template else 1 / self._rate
-        self._crf = crf
+        self._quality = quality
         self._place, self._format = self.path, CONTAINERS[self.path.suffix.lower()]
         self._stack = ExitStack()
         self._output: av.container.OutputContainer
@@ -73,7 +77,7 @@ class VideoWriter:
                 stack.pop_all().__exit__(kind, error, trace)
 
     def write(self, frame: np.ndarray, pts: int | None = None) -> None:
-        """Encode one frame (H, W, 3) uint8, all of one size.
+        """Encode one frame (H, W, 3), uint8 or uint16, all of one size.
 
         `pts` is its time in units of the template's time base, or of 1 / rate without a template,
         later than that of the frame before; if it is not given, one frame later.
@@ -163,19 +167,23 @@ class VideoWriter:
             self._output.mux(packet)
 
     def _add_video(self, height: int, width: int) -> None:
-        webm = self.path.suffix.lower() == ".webm"
-        stream = self._output.add_stream("libvpx-vp9" if webm else "libx264", rate=self._rate)
+        stream = self._output.add_stream(
+            "libvpx-vp9" if self._is_webm else "libx264", rate=self._rate
+        )
         stream.height, stream.width = height, width
         odd = stream.height % 2 or stream.width % 2
-        stream.pix_fmt = self._pixels = "yuv444p" if odd else "yuv420p"
+        deep = "" if self._quality.depth == 8 else f"{self._quality.depth}le"
+        stream.pix_fmt = self._pixels = ("yuv444p" if odd else "yuv420p") + deep
         # MP4 adds up the times between decoded frames: with B frames, a film whose frames last
         # unequally would end before its last frames.
-        if webm:
-            stream.options = {"crf": str(self._crf), "b": "0", "row-mt": "1", "cpu-used": "4"}
+        crf = str(self._quality.crf)
+        if self._is_webm:
+            stream.options = {"crf": crf, "b": "0", "row-mt": "1", "cpu-used": "4"}
         else:
             # The search in a diamond finds what the preset's hexagon does, 6 % faster.
-            x264 = {"preset": "veryfast", "motion-est": "dia", "bf": "0"}
-            stream.options = {"crf": str(self._crf), **x264}
+            # Of 10 bits x264's crf 0 is not lossless.
+            rate = {"crf": crf} if self._quality.crf else {"qp": "0"}
+            stream.options = {**rate, "preset": "veryfast", "motion-est": "dia", "bf": "0"}
         context = stream.codec_context
         context.time_base = self._time_base
         context.colorspace = context.color_primaries = context.color_trc = BT709
@@ -183,6 +191,10 @@ class VideoWriter:
         self._stream = stream
         if self._template is not None:
             context.sample_aspect_ratio = self._template.sample_aspect_ratio
+
+    @property
+    def _is_webm(self) -> bool:
+        return self.path.suffix.lower() == ".webm"
 
     def _finish(self) -> None:
         if self._last is None:
@@ -211,12 +223,18 @@ def write_video(
             writer.write(frame)
 
 
-def check_writable(path: str | os.PathLike, film: str | os.PathLike) -> None:
+def check_writable(
+    path: str | os.PathLike, film: str | os.PathLike, quality: Quality | None = None
+) -> None:
     """Raise VideoError where a film cannot be read, or another like it not be written; write none.
 
     UnwritableError if it is the place that cannot be written.
     """
-    with suppress(_Writable), open_video(film) as template, VideoWriter(path, template) as writer:
+    with (
+        suppress(_Writable),
+        open_video(film) as template,
+        VideoWriter(path, template, quality=quality or STANDARD) as writer,
+    ):
         writer.begin(template.height, template.width)
         raise _Writable  # upon which the writer leaves nothing
 

@@ -5,7 +5,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from colorization.video import VideoWriter, open_video
+from colorization.video import Quality, VideoWriter, open_video
 
 H, W = 96, 160
 
@@ -52,7 +52,7 @@ def test_the_default_has_the_quality_of_the_preset_medium_at_16(tmp_path):
 
 def test_lossless_stays_lossless(tmp_path):
     """In 4:4:4, as of an odd size, only the conversion to BT.709 rounds."""
-    with VideoWriter(tmp_path / "film.mkv", rate=25, crf=0) as writer:
+    with VideoWriter(tmp_path / "film.mkv", rate=25, quality=Quality(0)) as writer:
         for picture in grainy_pictures():
             writer.write(picture[1:])
     with open_video(tmp_path / "film.mkv") as film:

@@ -12,9 +12,15 @@ import numpy as np
 import pytest
 
 from colorization import film_parts
-from colorization.defaults import CRF
 from colorization.film_parts import ResumableWriter
-from colorization.video import UnwritableError, VideoError, VideoWriter, open_video
+from colorization.video import (
+    STANDARD,
+    Quality,
+    UnwritableError,
+    VideoError,
+    VideoWriter,
+    open_video,
+)
 
 H, W = 36, 52
 COUNT = 34  # frames: three parts, and the beginning of a fourth
@@ -81,9 +87,9 @@ def in_one(source, target):
     return target
 
 
-def in_parts(source, target, made_by=MADE_BY, stop=None, error=KeyboardInterrupt, crf=CRF):
+def in_parts(source, target, made_by=MADE_BY, stop=None, error=KeyboardInterrupt, quality=STANDARD):
     """Write the film, or as far as frame `stop`; return how many frames were there already."""
-    with open_video(source) as film, ResumableWriter(target, film, made_by, crf) as writer:
+    with open_video(source) as film, ResumableWriter(target, film, made_by, quality) as writer:
         film.skip(writer.done)
         for number, (frame, pts) in enumerate(film, writer.done):
             if number == stop:
@@ -241,20 +247,20 @@ def test_parts_survive_a_killed_process(tmp_path):
     assert parts_of(target) is None
 
 
-@pytest.mark.parametrize("change", ["made_by", "crf", "source", "encoder", "nothing"])
+@pytest.mark.parametrize("change", ["made_by", "quality", "source", "encoder", "nothing"])
 def test_parts_of_another_making_are_not_used(tmp_path, monkeypatch, change):
     source, target = make_film(tmp_path / "in.mkv"), tmp_path / "out.mp4"
     interrupted(source, target)
-    made_by, crf = MADE_BY, CRF
+    made_by, quality = MADE_BY, STANDARD
     if change == "made_by":
         made_by = {**MADE_BY, "refine": "growing"}
-    elif change == "crf":
-        crf = CRF + 1
+    elif change == "quality":
+        quality = Quality(STANDARD.crf + 1)
     elif change == "source":
         os.utime(source, (1, 1))
     elif change == "encoder":
         monkeypatch.setattr(av, "__version__", "0.0.1")
-    assert in_parts(source, target, made_by, crf=crf) == (20 if change == "nothing" else 0)
+    assert in_parts(source, target, made_by, quality=quality) == (20 if change == "nothing" else 0)
     assert len(decoded(target)[1]) == COUNT
 
 

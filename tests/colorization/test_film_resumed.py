@@ -12,7 +12,7 @@ from colorization.batch import colour_film, warm_up
 from colorization.finishing import Finish
 from colorization.inference import Colorizer
 from colorization.inputs import Job
-from colorization.video import VideoError, open_video, write_video
+from colorization.video import Quality, VideoError, open_video, write_video
 
 H, W = 36, 52
 COUNT, STOP, DONE = 76, 73, 70  # frames: of the film, before the interruption, in whole parts
@@ -79,7 +79,7 @@ def colour(film, target, colorizer, stop=None, **options):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(film_parts.ResumableWriter, "write", stopping)
         with nullcontext() if stop is None else pytest.raises(KeyboardInterrupt):
-            colour_film(Job(film, target), colorizer, BATCH, 16, watch, **options)
+            colour_film(Job(film, target), colorizer, BATCH, Quality(16), watch, **options)
     return told
 
 

@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 
 from colorization.inference import lightness
-from colorization.video import VideoError, VideoReader, VideoWriter, open_video, write_video
+from colorization.video import (
+    Quality,
+    VideoError,
+    VideoReader,
+    VideoWriter,
+    open_video,
+    write_video,
+)
 from colorization.video.pixels import EXACT, to_grey
 
 H, W = 36, 52
@@ -551,7 +558,7 @@ def test_a_round_trip_neither_darkens_nor_tints(tmp_path):
     rng = np.random.default_rng(6)
     noise = cv2.GaussianBlur(rng.uniform(0, 255, (96, 128, 3)), (0, 0), 9)
     smooth = np.clip((noise - noise.mean()) * 9 + 128, 0, 255).astype(np.uint8)
-    with VideoWriter(tmp_path / "film.mkv", rate=25, crf=1) as writer:
+    with VideoWriter(tmp_path / "film.mkv", rate=25, quality=Quality(1)) as writer:
         for _ in range(3):
             writer.write(smooth)
     with open_video(tmp_path / "film.mkv") as film:
@@ -562,7 +569,7 @@ def test_a_round_trip_neither_darkens_nor_tints(tmp_path):
 
 def test_quality(tmp_path):
     for crf in (10, 35):
-        with VideoWriter(tmp_path / f"{crf}.mp4", rate=25, crf=crf) as writer:
+        with VideoWriter(tmp_path / f"{crf}.mp4", rate=25, quality=Quality(crf)) as writer:
             for frame in pictures():
                 writer.write(frame)
     assert (tmp_path / "10.mp4").stat().st_size > 1.5 * (tmp_path / "35.mp4").stat().st_size

@@ -114,7 +114,8 @@ def test_what_is_no_file_is_written_to_and_stays(tmp_path):
 def test_a_path_that_no_file_can_have_is_refused():
     with pytest.raises(CaffeError) as error:
         prototxt.write("a\0b", caffe_pb2.NetParameter(name="a net"))
-    assert str(error.value) == r"a\x00b: cannot be written: embedded null byte"
+    line = str(error.value)  # Python 3.13 has other words
+    assert line.startswith(r"a\x00b: cannot be written: ") and "embedded null " in line
 
 
 def test_layer_lines():

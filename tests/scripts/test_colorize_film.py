@@ -328,7 +328,14 @@ def test_without_its_notes_a_film_goes_on_all_the_same(long_clip, tmp_path, main
 
 @pytest.mark.parametrize(
     "option",
-    [("--refine", "guided"), ("--colours", "network"), ("--crf", 20), ("--temporal", 0.4), "paint"],
+    [
+        ("--refine", "guided"),
+        ("--colours", "network"),
+        ("--crf", 20),
+        ("--depth", 10),
+        ("--temporal", 0.4),
+        "paint",
+    ],
 )
 def test_a_film_of_other_making_begins_anew(long_clip, tmp_path, main, option):
     keys = paint(tmp_path / "keys", long_clip, [2, 7, 14])

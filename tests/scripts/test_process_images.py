@@ -16,7 +16,7 @@ from skimage import color
 from tiny_network import write_tiny_network
 
 from colorization.images import Picture, read_image, write_image
-from colorization.video import open_video, write_video
+from colorization.video import Quality, VideoWriter, open_video, write_video
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "process_images.py"
 
@@ -130,6 +130,24 @@ def test_a_film_keeps_times_and_frames(main, network, folder, capsys):
     assert run(main, *command, capsys=capsys)[0] == 0
     with open_video("out/film.mkv") as film:
         assert [1000 * pts * film.time_base for _, pts in film] == times
+
+
+def test_a_deep_film_stays_deep(main, network, folder, capsys):
+    ramp = np.linspace(0, 65535, 640).astype(np.uint16)[None, :, None].repeat(32, 0).repeat(3, 2)
+    with VideoWriter("film.mkv", quality=Quality(0, depth=10)) as writer:
+        for _ in range(3):
+            writer.write(ramp)
+    command = ("film.mkv", "--network", network, "--crf", 1)
+    code, _, err = run(main, *command, "--output", "shallow", capsys=capsys)
+    told = "with 8 of the 10 bits of a channel; --depth 10 keeps more"
+    assert code == 0 and err == f"shallow/film.mkv: {told}\n"
+    code, _, err = run(main, *command, "--output", "deep", "--depth", 10, capsys=capsys)
+    assert code == 0 and not err
+    levels = []
+    for name in ("shallow", "deep"):
+        with open_video(f"{name}/film.mkv", depth=10) as film:
+            levels.append(len(np.unique(next(iter(film))[0][16])))
+    assert levels[1] > 2 * levels[0]
 
 
 def test_16_bits_and_alpha(main, network, folder, capsys):

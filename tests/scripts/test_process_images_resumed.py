@@ -106,6 +106,7 @@ def test_after_a_kill_a_film_goes_on(main, command, capsys):
         ("--upsample", "joint_bilateral"),
         ("--refine", "guided"),
         ("--crf", "20"),
+        ("--depth", "10"),
         ("--temporal", "0.5"),
         ("--ensemble", "plain_quarter"),
         ("--seed", "1"),

@@ -106,6 +106,18 @@ def test_refusals_are_one_line(film, run, case, message):
     assert {path: path.read_bytes() for path in film.parent.iterdir()} == files
 
 
+def test_a_deep_film_stays_deep(film, run):
+    """Also beside a .webm, which cannot be deep."""
+    deep, webm = film.with_name("deep.mkv"), film.with_name("film.webm")
+    assert run(film, "--output", deep, "--depth", 10)[0] == 0
+    write_video(webm, [np.full((16, 16, 3), 90, np.uint8)] * 2, 25)
+    code, printed, _ = run(webm, "--depth", 10)
+    assert (code, printed) == (0, f"{film.parent}/film_steady.mkv: steadied\n")
+    for path in (deep, film.with_name("film_steady.mkv")):
+        with open_video(path) as result:
+            assert result.bits == 10
+
+
 def test_an_output_is_replaced_where_that_is_asked_for(film, run):
     output = film.with_name("film_steady.mkv")
     output.write_text("another film")
