@@ -1,14 +1,15 @@
 """process_images on a black-and-white film of 1280x720: its rate against the network's alone.
 
 The network alone gets the same frames, already small, in the same batches, and nothing else is
-done. Both are measured in turn, by the clock and by the processor time of all threads, which other
-programs on the machine disturb less. Each stage is also timed alone, on one thread.
+done. It is measured before and after each run of the command, as a machine's speed changes, by the
+clock and by the processor time of all threads, which other programs on the machine disturb less.
+Each stage is also timed alone, on one thread.
 """
 
 import argparse
 import statistics
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -103,17 +104,22 @@ def tell_rates(film: Path, colorizer: Colorizer, options: argparse.Namespace) ->
         colour_film(job, colorizer, options.batch, strength=strength)
 
     works = {
-        "network alone": network,
         "process_images": lambda: whole(STRENGTH),
         "  without steadying": lambda: whole(0.0),
     }
     colorizer(np.zeros((16, 24, 3), np.uint8))  # so that all is compiled
     colorizer.predict(small[: options.batch])
+    alone = [_measured(network, len(small))]
     times: dict = {name: [] for name in works}
+    ratios: dict = {name: [] for name in works}
     for run in range(options.runs):
         for name in list(works)[:: 1 if run % 2 else -1]:
-            times[name].append(_measured(works[name], len(small)))
-    _tell(times)
+            times[name].append(took := _measured(works[name], len(small)))
+            alone.append(_measured(network, len(small)))
+            ratios[name].append(_ratio(alone[-2:], took))
+    _tell("network alone", alone)
+    for name in works:
+        _tell(name, times[name], ratios[name])
 
 
 def _measured(work: Callable[[], object], frames: int) -> dict[str, float]:
@@ -123,16 +129,20 @@ def _measured(work: Callable[[], object], frames: int) -> dict[str, float]:
     return {clock: 1000 * (now() - start[clock]) / frames for clock, now in CLOCKS.items()}
 
 
-def _tell(times: dict[str, list[dict[str, float]]]) -> None:
-    """Print medians, and those of the ratios to what was measured first, with their spread."""
-    alone = next(iter(times.values()))
-    for name, runs in times.items():
-        line = f"    {name:<20}"
-        for clock in CLOCKS:
-            ratios = sorted(a[clock] / b[clock] for a, b in zip(alone, runs))
-            line += f" {clock} {statistics.median(run[clock] for run in runs):7.1f} ms a frame"
-            line += f"  ratio {statistics.median(ratios):.2f} ({ratios[0]:.2f}-{ratios[-1]:.2f})  "
-        print(line, flush=True)
+def _ratio(alone: list[dict[str, float]], took: dict[str, float]) -> dict[str, float]:
+    """Return the network's time, the mean of that before and after, over the whole's."""
+    return {clock: statistics.mean(run[clock] for run in alone) / took[clock] for clock in CLOCKS}
+
+
+def _tell(name: str, runs: list[dict[str, float]], ratios: Sequence[dict[str, float]] = ()) -> None:
+    """Print the medians, and those of the ratios with their spread."""
+    line = f"    {name:<20}"
+    for clock in CLOCKS:
+        line += f" {clock} {statistics.median(run[clock] for run in runs):7.1f} ms a frame"
+        if spread := sorted(ratio[clock] for ratio in ratios):
+            middle = statistics.median(spread)
+            line += f"  ratio {middle:.2f} ({spread[0]:.2f}-{spread[-1]:.2f})  "
+    print(line, flush=True)
 
 
 def tell_stages(film: Path, count: int = 48) -> None:
