@@ -46,8 +46,8 @@ class ResumableWriter:
 
     `film` is the template of `VideoWriter`. `made_by` says, in what JSON can hold, all that the
     pixels depend on. Parts are used again if it, the size and time of the film's file, `quality`,
-    length of parts and the versions of the encoders are the same; otherwise they are removed. With
-    None nothing is used again, and nothing kept.
+    the length of parts and the versions of the encoders are the same; otherwise they are removed.
+    With None nothing is used again, and nothing kept.
 
     `done` is the number of frames that are there already; the next one written is that after them.
 

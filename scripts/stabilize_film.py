@@ -66,7 +66,7 @@ def _stabilize(options: argparse.Namespace) -> int:
         ResumableWriter(output, film, made_by, encoded) as writer,
     ):
         count = writer.done
-        for frame, pts in _steadied(film, writer.done, options):
+        for frame, pts in _steadied(film, writer.done, options, encoded.dtype):
             writer.write(frame, pts)
             count += 1
     for what in remarks(film, writer.left_out):
@@ -79,7 +79,7 @@ def _stabilize(options: argparse.Namespace) -> int:
     return 0
 
 
-def _steadied(film, done: int, options: argparse.Namespace):
+def _steadied(film, done: int, options: argparse.Namespace, dtype):
     """Return the steady frames from number `done` on, with a progress bar."""
     from itertools import islice
 
@@ -91,7 +91,7 @@ def _steadied(film, done: int, options: argparse.Namespace):
     first = max(0, done - warm_up(None, options.strength))
     film.skip(first)
     frames = film_bar(film, "steadying")
-    frames = steady_frames(frames, options.strength, options.ahead, quality(options).dtype)
+    frames = steady_frames(frames, options.strength, options.ahead, dtype)
     return islice(frames, done - first, None)
 
 
